@@ -1,0 +1,64 @@
+import { extname } from "node:path";
+import { Piscina } from "piscina";
+import { type BatchSection, decodeBatch } from "../protocol/batch.js";
+import type { RawSection } from "../protocol/event.js";
+import { type EncodedEvents, type EncodeOptions, encodeEvents } from "./encode-events.js";
+import { packEntries, transferListOf } from "./raw-transfer.js";
+import type { EncodedBatch, EncodeTask, ThreadData } from "./thread.js";
+import type { TokenVerdict } from "./verify-tokens.js";
+
+/** Work a worker's event loop is spared. */
+export interface Pool {
+  /** @returns verdicts in the order of the tokens. */
+  verifyTokens(tokens: readonly string[]): Promise<TokenVerdict[]>;
+  /** Encodes what one read brought: in one task, or in place where the task would cost more than the work. */
+  encode(raw: readonly RawSection[], options: EncodeOptions): Promise<EncodedEvents>;
+  close(): Promise<void>;
+}
+
+/** Entries of one read up to which encoding in place wins, see docs/decisions/0003-pool-cut-over.md. */
+export const ENCODE_IN_PLACE_UP_TO = 32;
+
+const IDLE_TIMEOUT_MS = 60_000;
+/** Tasks of one thread that may wait for the key server, while others still run. */
+const MOST_WAITING = 32;
+
+/** @param inPlaceUpTo entries of one read that are encoded in place; 0: always in a thread. */
+export function openPool(threads: number, data: ThreadData, inPlaceUpTo = ENCODE_IN_PLACE_UP_TO): Pool {
+  const fetchesKeys = data.tokenRules.jwksUrl !== undefined;
+  const piscina = new Piscina({
+    filename: new URL(`./thread${extname(import.meta.url)}`, import.meta.url).href,
+    // A thread that may take a second task before the first is done is preferred to starting another thread.
+    minThreads: fetchesKeys ? threads : 1,
+    maxThreads: threads,
+    concurrentTasksPerWorker: fetchesKeys ? MOST_WAITING : 1,
+    idleTimeout: IDLE_TIMEOUT_MS,
+    workerData: data,
+  });
+
+  async function encodeInThread(raw: readonly RawSection[], { msgpack, wants }: EncodeOptions): Promise<EncodedEvents> {
+    const packed = packEntries(raw);
+    const task: EncodeTask = { packed, msgpack };
+    const options = { name: "encodeRead", transferList: transferListOf(packed) };
+    const { batch, deadLetters } = (await piscina.run(task, options)) as EncodedBatch;
+    const sections = decodeBatch(batch);
+    return {
+      sections: wants === undefined ? sections : sections.map((section) => ofTenants(section, wants)),
+      deadLetters,
+    };
+  }
+
+  return {
+    verifyTokens: (tokens) => piscina.run(tokens, { name: "verifyTokens" }),
+    encode: async (raw, options) => {
+      const entries = raw.reduce((sum, section) => sum + section.entries.length, 0);
+      return entries <= inPlaceUpTo ? encodeEvents(raw, options) : encodeInThread(raw, options);
+    },
+    close: () => piscina.close(),
+  };
+}
+
+/** A function cannot cross to a thread, so there every tenant's events are encoded. */
+function ofTenants({ records, ...section }: BatchSection, wants: (tenant: string) => boolean): BatchSection {
+  return { ...section, records: records.filter(({ tenant }) => wants(tenant)) };
+}

@@ -1,0 +1,55 @@
+import type { RawEntry, RawSection } from "../protocol/event.js";
+
+/**
+ * Raw entries packed for a thread: all values in one buffer that is transferred, not cloned, because cloning thousands
+ * of small buffers costs more than encoding them.
+ */
+export interface PackedEntries {
+  readonly sections: readonly { key: string; topic: string; ids: readonly string[]; fieldCounts: readonly number[] }[];
+  /** Lengths of all names and values, in order. */
+  readonly lengths: Uint32Array<ArrayBuffer>;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Stands for an entry that was deleted while it was pending. */
+const DELETED = -1;
+
+export function packEntries(raw: readonly RawSection[]): PackedEntries {
+  const values = raw.flatMap(({ entries }) => entries.flatMap(({ fields }) => fields ?? []));
+  const lengths = Uint32Array.from(values, (value) => value.length);
+  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const value of values) {
+    bytes.set(value, at);
+    at += value.length;
+  }
+  const sections = raw.map(({ key, topic, entries }) => ({
+    key,
+    topic,
+    ids: entries.map(({ id }) => id),
+    fieldCounts: entries.map(({ fields }) => fields?.length ?? DELETED),
+  }));
+  return { sections, lengths, bytes };
+}
+
+export function unpackEntries({ sections, lengths, bytes }: PackedEntries): RawSection[] {
+  let at = 0;
+  let index = 0;
+  const nextValue = () => {
+    const start = at;
+    at += lengths[index++]!;
+    return bytes.subarray(start, at);
+  };
+  return sections.map(({ key, topic, ids, fieldCounts }) => ({
+    key,
+    topic,
+    entries: ids.map((id, i): RawEntry => {
+      const count = fieldCounts[i]!;
+      return { id, fields: count === DELETED ? null : Array.from({ length: count }, nextValue) };
+    }),
+  }));
+}
+
+export function transferListOf({ lengths, bytes }: PackedEntries): ArrayBuffer[] {
+  return [lengths.buffer, bytes.buffer];
+}

@@ -1,0 +1,29 @@
+/** Names of everything the gateway keeps in Redis, besides the streams themselves (protocol/stream.ts). */
+
+/** The consumer group of one running gateway. Every gateway has its own, so that each sees every event. */
+export function groupName(host: string, startId: string): string {
+  return `${GROUP_PREFIX}${host}:${startId}`;
+}
+
+export const GROUP_PREFIX = "ragline-gateway:";
+
+/**
+ * The consumer of every stream in a group: the role of its owner, not a worker, so that whoever takes a stream over
+ * finds what was delivered and not acknowledged.
+ */
+export const CONSUMER = "owner";
+
+/** Lives, by its time to live, as long as the gateway of that group does. */
+export function aliveKey(group: string): string {
+  return `${group}:alive`;
+}
+
+/** Entries that could be delivered to nobody. */
+export function deadLetterKey(topic: string): string {
+  return `ragline:dlq:${topic}`;
+}
+
+/** Remembers the id an event was first added under. Shares the hash slot of its partition's streams. */
+export function dedupeKey(partition: number, tenant: string, eventId: string): string {
+  return `ragline:dedupe:{${partition}}:${tenant.length}:${tenant}:${eventId}`;
+}

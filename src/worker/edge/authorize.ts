@@ -1,0 +1,24 @@
+import { RefusalError } from "../../protocol/errors.js";
+import type { Identity } from "../../protocol/identity.js";
+import { BEARER_PROTOCOL_PREFIX } from "../../protocol/websocket.js";
+import type { RequestSnapshot } from "./request.js";
+
+/**
+ * Who is asking: the token of the `Authorization` header (RFC 6750 section 2.1), else of the query, else of the offered
+ * subprotocols. @throws RefusalError `auth_required`, or what `authenticate` throws.
+ */
+export async function authorize(
+  request: RequestSnapshot,
+  authenticate: (token: string) => Promise<Identity>,
+): Promise<Identity> {
+  const token = findToken(request);
+  if (token === null) throw new RefusalError("auth_required");
+  return authenticate(token);
+}
+
+function findToken({ authorization, query, subprotocols }: RequestSnapshot): string | null {
+  const [scheme = "", credentials = ""] = authorization.split(" ", 2);
+  if (scheme.toLowerCase() === "bearer" && credentials !== "") return credentials;
+  const offered = subprotocols.find((name) => name.startsWith(BEARER_PROTOCOL_PREFIX));
+  return query.get("token") || query.get("access_token") || offered?.slice(BEARER_PROTOCOL_PREFIX.length) || null;
+}

@@ -1,0 +1,111 @@
+import type { Settings } from "../../config.js";
+import type { TransportCounts, WorkerStatistics } from "../../protocol/control.js";
+import { RefusalError } from "../../protocol/errors.js";
+import type { EdgeConnection } from "./services.js";
+import { TokenBucket } from "./token-bucket.js";
+
+export interface TrackedConnection extends EdgeConnection {
+  readonly transport: "sse" | "websocket";
+  /** Has taken everything it was sent. */
+  readonly isHealthy: boolean;
+  /** Unix time in seconds. */
+  readonly expiresAt: number;
+}
+
+/** Tenants for which cleaned connections are remembered. */
+const MOST_TENANTS_COUNTED = 10_000;
+
+/** Everyone connected to this worker, within its limits. */
+export class Connections {
+  readonly #settings: Settings;
+  readonly #all = new Set<TrackedConnection>();
+  readonly #byExpiry = new Map<number, Set<TrackedConnection>>();
+  readonly #staleCleaned = { sse: new Map<string, number>(), websocket: new Map<string, number>() };
+  readonly #arrivals: TokenBucket;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#arrivals = new TokenBucket(settings.connectRate, performance.now());
+  }
+
+  /** @throws RefusalError `overloaded` when one more would be too many, or too soon. */
+  admit(): void {
+    const full = this.#all.size >= this.#settings.maxConnections;
+    if (full || !this.#arrivals.take(performance.now())) throw new RefusalError("overloaded");
+  }
+
+  add(connection: TrackedConnection): void {
+    this.#all.add(connection);
+    this.#expiryGroup(connection).add(connection);
+  }
+
+  remove(connection: TrackedConnection): void {
+    this.#all.delete(connection);
+    const group = this.#expiryGroup(connection);
+    group.delete(connection);
+    if (group.size === 0) this.#byExpiry.delete(this.#expirySecond(connection));
+  }
+
+  /** Moves a connection whose token was refreshed to its new end. */
+  extend(connection: TrackedConnection, setExpiry: () => void): void {
+    this.remove(connection);
+    setExpiry();
+    this.add(connection);
+  }
+
+  countStale({ transport, tenant }: TrackedConnection): void {
+    const counts = this.#staleCleaned[transport];
+    if (counts.has(tenant) || counts.size < MOST_TENANTS_COUNTED) counts.set(tenant, (counts.get(tenant) ?? 0) + 1);
+  }
+
+  /** Ends connections whose token is no longer good. @param second Unix time in whole seconds. */
+  expire(second: number): void {
+    const due = [...this.#byExpiry].filter(([expiry]) => expiry <= second);
+    for (const connection of due.flatMap(([, group]) => [...group])) connection.end("token_expired");
+  }
+
+  all(): ReadonlySet<TrackedConnection> {
+    return this.#all;
+  }
+
+  totals(): { sse: number; websocket: number } {
+    let sse = 0;
+    for (const { transport } of this.#all) if (transport === "sse") sse++;
+    return { sse, websocket: this.#all.size - sse };
+  }
+
+  statistics(): WorkerStatistics {
+    return { sse: this.#count("sse"), websocket: this.#count("websocket") };
+  }
+
+  #count(transport: "sse" | "websocket"): TransportCounts {
+    const byTenant = new Map<string, Map<string, [connections: number, healthy: number]>>();
+    for (const connection of this.#all) {
+      if (connection.transport !== transport) continue;
+      const { tenant, user, isHealthy } = connection;
+      const users = byTenant.get(tenant) ?? new Map<string, [number, number]>();
+      byTenant.set(tenant, users);
+      const [connections, healthy] = users.get(user) ?? [0, 0];
+      users.set(user, [connections + 1, healthy + (isHealthy ? 1 : 0)]);
+    }
+    const byUser = [...byTenant].flatMap(([tenant, users]) =>
+      [...users].map(([user, [connections, healthy]]) => [tenant, user, connections, healthy] as const),
+    );
+    return { byUser, staleCleaned: [...this.#staleCleaned[transport]] };
+  }
+
+  #expiryGroup(connection: TrackedConnection): Set<TrackedConnection> {
+    const second = this.#expirySecond(connection);
+    let group = this.#byExpiry.get(second);
+    if (group === undefined) {
+      group = new Set();
+      this.#byExpiry.set(second, group);
+    }
+    return group;
+  }
+
+  /** Whole seconds, so that connections share their timer. */
+  #expirySecond({ expiresAt }: TrackedConnection): number {
+    return Math.ceil(expiresAt + this.#settings.jwt.clockToleranceSeconds);
+  }
+}

@@ -1,0 +1,58 @@
+import type { Settings } from "../../config.js";
+import type { Log } from "../../observe/log.js";
+import type { Channel } from "../../protocol/channel.js";
+import type { WorkerStatistics } from "../../protocol/control.js";
+import type { TypeFilter } from "../../protocol/filter.js";
+import type { Identity } from "../../protocol/identity.js";
+import type { Gap } from "../../protocol/websocket.js";
+
+/** What the other steps of the worker do for the edge. worker.ts puts it together. */
+export interface EdgeServices {
+  readonly settings: Settings;
+  readonly log: Log;
+  /** @throws RefusalError when the token is not good. */
+  authenticate(token: string): Promise<Identity>;
+  /** Brings a tenant's events to this worker. @throws RefusalError `unavailable`. */
+  prepare(tenant: string, msgpack: boolean): Promise<void>;
+  /** Undoes one `prepare`. */
+  release(tenant: string): void;
+  /** Greets the connection, catches it up from its last id, and makes it live. */
+  open(connection: EdgeConnection, lastEventId: string | null): void;
+  close(connection: EdgeConnection): void;
+  changeFilter(connection: EdgeConnection, filter: TypeFilter): void;
+  /** @returns the ids, in the order of the items. @throws RefusalError when any item is bad; then none is added. */
+  publish(request: PublishRequest): Promise<string[]>;
+  /** Connections of every worker of the gateway. */
+  statistics(): Promise<readonly WorkerStatistics[]>;
+  /** What keeps this worker from delivering. Empty: nothing. */
+  problems(): string[];
+}
+
+export interface PublishRequest {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  readonly identity: Identity;
+}
+
+/** A client's connection, SSE or WebSocket, as the other steps see it. */
+export interface EdgeConnection {
+  readonly tenant: string;
+  readonly user: string;
+  readonly channel: Channel;
+  readonly format: "sse" | "json" | "msgpack";
+  readonly isClosed: boolean;
+  /** Can take more at once, or is closed. */
+  readonly hasRoom: boolean;
+  filter: TypeFilter;
+  send(frame: Uint8Array): void;
+  greet(cursor: string): void;
+  sendGap(gap: Gap): void;
+  writable(): Promise<void>;
+  /** Ends the connection with a code of the refusal table. */
+  end(code: EndCode, message?: string): void;
+  /** Tells the client to come back, then ends the connection. */
+  sendAway(retryMs: number): void;
+}
+
+/** Reasons for which an accepted connection can be ended. */
+export type EndCode = "slow_consumer" | "token_expired" | "unavailable" | "rate_limited" | "too_large" | "going_away";

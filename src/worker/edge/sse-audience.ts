@@ -1,0 +1,27 @@
+import type { SseConnection } from "./sse-connection.js";
+
+/** All SSE connections that get the same bytes: everything of one turn goes to each in one write. */
+export class SseAudience {
+  readonly #members = new Set<SseConnection>();
+  #frames: Uint8Array[] = [];
+
+  add(member: SseConnection): void {
+    this.#members.add(member);
+  }
+
+  remove(member: SseConnection): void {
+    this.#members.delete(member);
+  }
+
+  write(frame: Uint8Array): void {
+    this.#frames.push(Uint8Array.from(frame));
+  }
+
+  flush(): void {
+    if (this.#frames.length === 0) return;
+    const frames = this.#frames;
+    this.#frames = [];
+    const joined = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
+    for (const member of this.#members) member.send(joined);
+  }
+}

@@ -1,0 +1,147 @@
+import type { WebSocket } from "uWebSockets.js";
+import { randomUUID } from "node:crypto";
+import type { Channel } from "../../protocol/channel.js";
+import { REFUSALS, type RefusalCode } from "../../protocol/errors.js";
+import { makeFilter, type TypeFilter } from "../../protocol/filter.js";
+import type { Identity } from "../../protocol/identity.js";
+import { encodeServerMessage, type Gap, type ServerMessage, type WireFormat } from "../../protocol/websocket.js";
+import type { TrackedConnection } from "./connections.js";
+import type { EndCode } from "./services.js";
+import { TokenBucket } from "./token-bucket.js";
+
+export interface WebSocketConnectionOptions {
+  readonly identity: Identity;
+  readonly channel: Channel;
+  readonly format: WireFormat;
+  readonly subscriptions: readonly string[];
+  readonly lastEventId: string | null;
+  readonly messageRate: number;
+}
+
+/** uWebSockets.js answers this when a message was dropped, because too much is unsent. */
+const DROPPED = 2;
+
+/** Unsent bytes below which a connection that is catching up is given more. */
+const ROOM_BYTES = 16 * 1024;
+
+/** One WebSocket (RFC 6455). Made before the upgrade; `socket` is there from `open` to `close`. */
+export class WebSocketConnection implements TrackedConnection {
+  readonly transport = "websocket";
+  readonly id = randomUUID();
+  readonly tenant: string;
+  readonly user: string;
+  readonly roles: readonly string[];
+  readonly channel: Channel;
+  readonly format: WireFormat;
+  readonly lastEventId: string | null;
+  /** What the client asked for, as it asked. */
+  subscriptions: readonly string[];
+  filter: TypeFilter;
+  expiresAt: number;
+  readonly messages: TokenBucket;
+  #socket: WebSocket<unknown> | null = null;
+  #waiting: (() => void)[] = [];
+
+  constructor({ identity, channel, format, subscriptions, lastEventId, messageRate }: WebSocketConnectionOptions) {
+    this.tenant = identity.tenant;
+    this.user = identity.user;
+    this.roles = identity.roles;
+    this.expiresAt = identity.expiresAt;
+    this.channel = channel;
+    this.format = format;
+    this.subscriptions = subscriptions;
+    this.filter = makeFilter(subscriptions);
+    this.lastEventId = lastEventId;
+    this.messages = new TokenBucket(messageRate, performance.now());
+  }
+
+  get isClosed(): boolean {
+    return this.#socket === null;
+  }
+
+  get isHealthy(): boolean {
+    return this.#socket?.getBufferedAmount() === 0;
+  }
+
+  get isBinary(): boolean {
+    return this.format === "msgpack";
+  }
+
+  get hasRoom(): boolean {
+    return this.#socket === null || this.#socket.getBufferedAmount() < ROOM_BYTES;
+  }
+
+  opened(socket: WebSocket<unknown>): void {
+    this.#socket = socket;
+  }
+
+  closed(): void {
+    this.#socket = null;
+    this.drained();
+  }
+
+  drained(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  enter(topic: string): void {
+    this.#socket?.subscribe(topic);
+  }
+
+  exit(topic: string): void {
+    this.#socket?.unsubscribe(topic);
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#socket?.send(frame, this.isBinary) === DROPPED) this.end("slow_consumer");
+  }
+
+  say(message: ServerMessage): void {
+    this.#socket?.send(encodeServerMessage(message, this.format), this.isBinary);
+  }
+
+  greet(cursor: string): void {
+    const { label } = this.channel;
+    this.say({
+      type: "connected",
+      id: cursor,
+      data: {
+        client_id: this.id,
+        tenant_id: this.tenant,
+        user_id: this.user,
+        timestamp: new Date().toISOString(),
+        subscriptions: this.subscriptions,
+      },
+      ...(label !== undefined && { stream: label }),
+    });
+  }
+
+  sendGap(gap: Gap): void {
+    this.say({ type: "gap", ...gap });
+  }
+
+  writable(): Promise<void> {
+    if (this.hasRoom) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  end(code: EndCode | RefusalCode, message: string = REFUSALS[code].message): void {
+    this.say({ type: "error", code, message });
+    this.#socket?.end(closeCode(code), message);
+  }
+
+  sendAway(retryMs: number): void {
+    this.say({ type: "reconnect", reason: "going_away", retry_ms: retryMs });
+    this.#socket?.end(REFUSALS.going_away.close, REFUSALS.going_away.message);
+  }
+}
+
+/** RFC 6455 section 7.4.1: 1011 where a condition on our side keeps us from going on. */
+const INTERNAL_ERROR = 1011;
+
+function closeCode(code: RefusalCode): number {
+  const refusal = REFUSALS[code];
+  return "close" in refusal ? refusal.close : INTERNAL_ERROR;
+}

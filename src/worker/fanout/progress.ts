@@ -1,0 +1,28 @@
+import type { StreamPositionEntry } from "../../protocol/relay.js";
+import type { Positions } from "./positions.js";
+
+/** How far this worker has delivered its own streams, for the siblings that got nothing of them lately. */
+export class Progress {
+  readonly #keys: readonly string[];
+  readonly #positions: Positions;
+  readonly #announced = new Map<string, string>();
+
+  constructor(keys: readonly string[], positions: Positions) {
+    this.#keys = keys;
+    this.#positions = positions;
+  }
+
+  all(): StreamPositionEntry[] {
+    return this.#keys.flatMap((key): StreamPositionEntry[] => {
+      const position = this.#positions.get(key);
+      return position === undefined ? [] : [[key, position.id]];
+    });
+  }
+
+  /** What moved since the last call. */
+  changed(): StreamPositionEntry[] {
+    const moved = this.all().filter(([key, id]) => this.#announced.get(key) !== id);
+    for (const [key, id] of moved) this.#announced.set(key, id);
+    return moved;
+  }
+}

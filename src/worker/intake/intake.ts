@@ -1,0 +1,162 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Log } from "../../observe/log.js";
+import type { BatchSection } from "../../protocol/batch.js";
+import type { EntryId } from "../../protocol/entry-id.js";
+import type { RawSection } from "../../protocol/event.js";
+import type { StreamRef } from "../../protocol/stream.js";
+import { type RedisClient, retryDelay, whenReady } from "../../redis/connect.js";
+import { CONSUMER } from "../../redis/keys.js";
+import { acknowledge, addDeadLetter, type GroupRead, readGroup } from "../../redis/streams.js";
+import { attachStream } from "./attach.js";
+
+export interface IntakeOptions {
+  readonly group: string;
+  readonly streams: readonly StreamRef[];
+  /** For everything that does not block. */
+  readonly commands: RedisClient;
+  /** Opens the connection this intake blocks on. */
+  readonly connect: () => RedisClient;
+  readonly encode: (raw: readonly RawSection[]) => Promise<Encoded>;
+  /** Resolves once the events are with the local sockets and every interested sibling. */
+  readonly deliver: (sections: readonly BatchSection[]) => Promise<void>;
+  /** Where each stream stands before the first read. */
+  readonly onAttached: (positions: ReadonlyMap<string, EntryId>) => void;
+  readonly log: Log;
+}
+
+export interface Encoded {
+  readonly sections: readonly BatchSection[];
+  readonly deadLetters: readonly { key: string; id: EntryId; reason: string }[];
+}
+
+/** Most entries of each stream in one read. */
+const COUNT = 250;
+/** Milliseconds Redis holds a read open while nothing comes. */
+const BLOCK_MS = 2_000;
+/** Milliseconds after which a read without any answer means that the connection is dead. */
+const HUNG_AFTER_MS = BLOCK_MS + 5_000;
+
+/**
+ * Reads a set of streams that one XREADGROUP can name, forever: new entries in large batches, each delivered and then
+ * acknowledged; after any interruption first what was delivered and not acknowledged.
+ */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #topicOf: ReadonlyMap<string, string>;
+  readonly #processed = new Map<string, EntryId>();
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+  #handling: Promise<void> = Promise.resolve();
+  #reader: RedisClient | null = null;
+  #reading = false;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#topicOf = new Map(options.streams.map(({ key, topic }) => [key, topic]));
+    this.#running = this.#run();
+  }
+
+  /** Whether the last attempt to read got an answer. */
+  get isReading(): boolean {
+    return this.#reading;
+  }
+
+  /** Resolves once everything read so far has been delivered. */
+  settled(): Promise<void> {
+    return this.#handling.catch(() => {});
+  }
+
+  /** Finishes what was read, then stops. What Redis hands out meanwhile stays pending for the next owner. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#reader?.disconnect();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const reader = this.#options.connect();
+    this.#reader = reader;
+    for (let failures = 0; !this.#stopping.signal.aborted; ) {
+      try {
+        await whenReady(reader, this.#stopping.signal);
+        await this.#attach();
+        failures = 0;
+        await this.#readPending(reader);
+        await this.#readNew(reader);
+      } catch (error) {
+        this.#reading = false;
+        if (this.#stopping.signal.aborted) break;
+        this.#options.log.warn({ err: error }, "reading from Redis was interrupted");
+        await delay(retryDelay(failures++), undefined, { signal: this.#stopping.signal }).catch(() => {});
+      }
+    }
+    reader.disconnect();
+  }
+
+  async #attach(): Promise<void> {
+    const { commands, group, streams, onAttached } = this.#options;
+    await whenReady(commands, this.#stopping.signal);
+    const positions = await Promise.all(
+      streams.map(async (stream): Promise<[string, EntryId]> => {
+        const position = await attachStream(commands, group, stream, this.#processed.get(stream.key));
+        return [stream.key, position];
+      }),
+    );
+    for (const [key, position] of positions) if (!this.#processed.has(key)) this.#processed.set(key, position);
+    onAttached(new Map(positions));
+    this.#reading = true;
+  }
+
+  async #readPending(reader: RedisClient): Promise<void> {
+    for (;;) {
+      const entries = await this.#read(reader, { after: "0" });
+      if (entries.length === 0) return;
+      await this.#handle(entries);
+    }
+  }
+
+  async #readNew(reader: RedisClient): Promise<never> {
+    for (;;) {
+      const entries = await this.#read(reader, { after: ">", blockMs: BLOCK_MS });
+      this.#stopping.signal.throwIfAborted();
+      if (entries.length > 0) await this.#handle(entries);
+    }
+  }
+
+  async #read(reader: RedisClient, what: Pick<GroupRead, "after" | "blockMs">): Promise<RawSection[]> {
+    const keys = [...this.#topicOf.keys()];
+    const watchdog = setTimeout(() => reader.disconnect(true), HUNG_AFTER_MS);
+    try {
+      const { group } = this.#options;
+      const entries = await readGroup(reader, { group, consumer: CONSUMER, keys, count: COUNT, ...what });
+      return [...entries]
+        .filter(([, list]) => list.length > 0)
+        .map(([key, list]) => ({ key, topic: this.#topicOf.get(key)!, entries: list }));
+    } finally {
+      clearTimeout(watchdog);
+    }
+  }
+
+  #handle(raw: readonly RawSection[]): Promise<void> {
+    this.#handling = this.#deliverAndAcknowledge(raw);
+    return this.#handling;
+  }
+
+  async #deliverAndAcknowledge(raw: readonly RawSection[]): Promise<void> {
+    const { encode, deliver, commands, group } = this.#options;
+    const { sections, deadLetters } = await encode(raw);
+    await deliver(sections);
+    for (const { streamKey, lastId } of sections) this.#processed.set(streamKey, lastId);
+    await this.#buryDeadLetters(raw, deadLetters);
+    await acknowledge(commands, group, new Map(raw.map(({ key, entries }) => [key, entries.map(({ id }) => id)])));
+  }
+
+  async #buryDeadLetters(raw: readonly RawSection[], deadLetters: Encoded["deadLetters"]): Promise<void> {
+    const { commands, log } = this.#options;
+    for (const { key, id, reason } of deadLetters) {
+      const entry = raw.find((section) => section.key === key)!.entries.find((candidate) => candidate.id === id)!;
+      log.warn({ stream: key, entry: id, reason }, "an entry can be delivered to nobody");
+      await addDeadLetter(commands, this.#topicOf.get(key)!, { key, entry, reason });
+    }
+  }
+}
