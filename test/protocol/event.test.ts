@@ -15,7 +15,8 @@ import { compactOf, fieldsOf } from "./raw-entry.ts";
 const ID = "1700000000000-0";
 const parse = (fields: EntryFields) => parseEntry("orders", ID, fields);
 const required = { event_type: "order_created", tenant_id: "acme" };
-const bytes = (...values: (number | string)[]) => Buffer.concat(values.map((value) => Buffer.from([value].flat() as never)));
+const bytes = (...parts: (string | number[] | Uint8Array)[]) =>
+  Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : Uint8Array.from(part))));
 
 function parsed(fields: EntryFields): GatewayEvent {
   const event = parse(fields);
@@ -131,8 +132,8 @@ t.test("bytes that are not UTF-8 never become part of a name", async (t) => {
 function packedWith(values: Readonly<Record<string, string | number>>, name: string, value: Uint8Array): Uint8Array {
   const rest = Object.entries(values).filter(([key]) => key !== name);
   const [, packed] = compactOf(Object.fromEntries(rest));
-  const key = bytes([0xa0 + name.length], name);
-  return bytes([0x80 + rest.length + 1], key as never, [0xa0 + value.length], value as never, packed!.subarray(1) as never);
+  const head = [0x80 + rest.length + 1, 0xa0 + name.length];
+  return bytes(head, name, [0xa0 + value.length], value, packed!.subarray(1));
 }
 
 t.test("a byte order mark is no part of a tenant's name, so none can stand for two", async (t) => {

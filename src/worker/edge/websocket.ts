@@ -60,11 +60,12 @@ export function webSocketBehavior(channel: Channel, context: EdgeContext): WebSo
       const data = socket.getUserData();
       if (!("connection" in data)) return;
       const { connection } = data;
+      // First: the socket must not be touched from here on.
+      connection.closed();
       if (code === ABNORMAL && Buffer.from(reason).toString() === TIMED_OUT) connections.countStale(connection);
       connections.remove(connection);
       services.close(connection);
       services.release(connection.tenant);
-      connection.closed();
       context.overLimit.delete(connection);
     },
   };
