@@ -4,14 +4,8 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import t, { type Test } from "tap";
-import {
-  describeSettings,
-  loadPublisherSettings,
-  loadSettings,
-  type Settings,
-  SettingsError,
-  settingRows,
-} from "../src/config.ts";
+import { settingRows } from "../src/config/table.js";
+import { describeSettings, loadPublisherSettings, loadSettings, type Settings, SettingsError } from "../src/config.ts";
 
 const SECRET = "correct horse battery staple, twice over";
 /** For localhost, signed by its own key, for 100 years. */
