@@ -30,6 +30,7 @@ const STEPS = {
 const REFUSALS_OF_CLOSE_CODE: Readonly<Record<number, readonly [Refusal, ...Refusal[]]>> = {
   1008: ["token_invalid", "auth_required", "forbidden"],
   1009: ["too_large"],
+  1011: ["unavailable", "bad_request", "origin_forbidden"],
   1012: ["going_away"],
   1013: ["overloaded"],
   4401: ["token_expired"],

@@ -64,7 +64,10 @@ export interface Connection {
   readonly transport: Transport;
   /** Where a new connection could go on from. */
   readonly lastEventId: string | undefined;
-  /** Replaces the event types. Over SSE this reconnects and goes on from the last id. */
+  /**
+   * Replaces the event types. Over SSE this reconnects and goes on from the last id; so it may also bring events since
+   * then that are of the new types only.
+   */
   subscribe(types: readonly string[]): void;
   /** Cuts the connection now, and goes on from the last id after `awayMs` milliseconds (default: at once). */
   dropConnection(awayMs?: number): void;

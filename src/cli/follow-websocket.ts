@@ -1,4 +1,4 @@
-import { REFUSALS, type RefusalCode } from "../protocol/errors.js";
+import { REFUSALS, type Refusal, type RefusalCode } from "../protocol/errors.js";
 import { JSON_PROTOCOL } from "../protocol/websocket.js";
 import { type Follow, type Message, refusalIn, requestHeaders, toRefusal } from "./follow.js";
 import { connectWebSocket } from "./websocket-client.js";
@@ -26,7 +26,8 @@ export const followWebSocket: Follow = async (options) => {
   });
   if ("status" in outcome) throw refusalIn(outcome.status, outcome.body);
   const code = codeOfClose(outcome.closeCode);
-  if (code !== undefined) throw toRefusal(lastError?.data ?? { code, message: outcome.reason || REFUSALS[code].message });
+  if (code !== undefined)
+    throw toRefusal(lastError?.data ?? { code, message: outcome.reason || REFUSALS[code].message });
   return undefined;
 };
 
@@ -37,9 +38,6 @@ function read({ type, ...data }: Record<string, unknown>): Message {
 
 /** The first refusal that closes with this code: those that share one ask the same of a client. */
 function codeOfClose(closeCode: number): RefusalCode | undefined {
-  const codes = Object.keys(REFUSALS) as RefusalCode[];
-  return codes.find((code) => {
-    const refusal: { close?: number } = REFUSALS[code];
-    return refusal.close === closeCode;
-  });
+  const refusals = Object.entries<Refusal>(REFUSALS) as [RefusalCode, Refusal][];
+  return refusals.find(([, { close }]) => close === closeCode)?.[0];
 }

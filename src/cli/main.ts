@@ -1,35 +1,15 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import { SettingsError } from "../config.js";
 import { RefusalError } from "../protocol/errors.js";
 import { CommandError } from "./command-error.js";
-import { addConfigCommand } from "./config.js";
-import { addDemoCommand } from "./demo.js";
-import { addPublishCommand } from "./publish.js";
-import { addStartCommand } from "./start.js";
-import { addTailCommand } from "./tail.js";
-import { addTokenCommand } from "./token.js";
+import { makeProgram } from "./program.js";
 
-const USAGE_EXIT_CODE = 2;
 const FAILURE_EXIT_CODE = 1;
-
-const program = new Command("ragline-gateway")
-  .description("Real-time gateway: Redis Streams to browsers over Server-Sent Events and WebSocket.")
-  .version(packageVersion())
-  .showHelpAfterError()
-  .exitOverride()
-  .addHelpText("after", "\nSettings are environment variables; `ragline-gateway config` shows them.");
-
-addStartCommand(program);
-addDemoCommand(program);
-addTokenCommand(program);
-addPublishCommand(program);
-addTailCommand(program);
-addConfigCommand(program);
+const USAGE_EXIT_CODE = 2;
 
 try {
-  await program.parseAsync();
+  await makeProgram().parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }
@@ -45,9 +25,4 @@ function report(error: unknown): number {
   const isExpected = error instanceof CommandError || error instanceof RefusalError;
   console.error(isExpected ? `ragline-gateway: ${error.message}` : error);
   return FAILURE_EXIT_CODE;
-}
-
-function packageVersion(): string {
-  const description = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(description) as { version: string }).version;
 }

@@ -9,7 +9,7 @@ interface PublishOptions {
 }
 
 export function addPublishCommand(program: Command): void {
-  const command = program
+  const command: Command = program
     .command("publish")
     .description("Add an event to Redis and print its id.")
     .argument("<topic>", "one of RAGLINE_TOPICS")

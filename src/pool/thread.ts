@@ -1,4 +1,4 @@
-import { transferableSymbol, valueSymbol, workerData } from "piscina";
+import { move, transferableSymbol, valueSymbol, workerData } from "piscina";
 import { encodeBatch } from "../protocol/batch.js";
 import { type DeadLetter, encodeEvents } from "./encode-events.js";
 import { type PackedEntries, unpackEntries } from "./raw-transfer.js";
@@ -32,5 +32,5 @@ export function encodeRead({ packed, msgpack }: EncodeTask): object {
   const { sections, deadLetters } = encodeEvents(unpackEntries(packed), { msgpack });
   const batch = encodeBatch(sections);
   const answer: EncodedBatch = { batch, deadLetters };
-  return { [transferableSymbol]: [batch.buffer], [valueSymbol]: answer };
+  return move({ [transferableSymbol]: [batch.buffer], [valueSymbol]: answer });
 }

@@ -15,6 +15,13 @@ export interface TokenCheckerOptions {
   readonly now: () => number;
 }
 
+/** A token of the turn that is about to be verified, for everyone who asked about it. */
+interface Waiting {
+  readonly verdict: Promise<TokenVerdict>;
+  readonly resolve: (verdict: TokenVerdict) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** Bytes of verified tokens kept; the oldest unused leave first. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 const ENTRY_OVERHEAD_BYTES = 256;
@@ -30,7 +37,7 @@ export function makeTokenChecker({ verify, clockToleranceSeconds, now }: TokenCh
     maxSize: CACHE_BYTES,
     sizeCalculation: (_identity, token) => token.length + ENTRY_OVERHEAD_BYTES,
   });
-  let waiting = new Map<string, ((verdict: TokenVerdict | Promise<never>) => void)[]>();
+  let waiting = new Map<string, Waiting>();
 
   function fromCache(token: string): TokenVerdict | undefined {
     const identity = verified.get(token);
@@ -40,7 +47,7 @@ export function makeTokenChecker({ verify, clockToleranceSeconds, now }: TokenCh
     return { refused: "token_expired" };
   }
 
-  async function verifyWaiting(): Promise<void> {
+  function verifyWaiting(): void {
     const batch = [...waiting];
     waiting = new Map();
     for (let start = 0; start < batch.length; start += MOST_PER_TASK) {
@@ -48,29 +55,35 @@ export function makeTokenChecker({ verify, clockToleranceSeconds, now }: TokenCh
     }
   }
 
-  async function settle(batch: [string, ((verdict: TokenVerdict | Promise<never>) => void)[]][]): Promise<void> {
+  async function settle(batch: [token: string, waiting: Waiting][]): Promise<void> {
     try {
       const verdicts = await verify(batch.map(([token]) => token));
-      batch.forEach(([token, resolvers], i) => {
+      batch.forEach(([token, { resolve }], i) => {
         const verdict = verdicts[i]!;
         if ("identity" in verdict) verified.set(token, verdict.identity);
-        for (const resolve of resolvers) resolve(verdict);
+        resolve(verdict);
       });
     } catch (error) {
-      for (const [, resolvers] of batch) for (const resolve of resolvers) resolve(Promise.reject(error));
+      for (const [, { reject }] of batch) reject(error);
     }
   }
 
+  function enqueue(token: string): Promise<TokenVerdict> {
+    if (waiting.size === 0) setImmediate(verifyWaiting);
+    const entry = waiting.get(token) ?? newWaiting();
+    waiting.set(token, entry);
+    return entry.verdict;
+  }
+
   return {
-    check: async (token) => {
-      const known = fromCache(token);
-      if (known !== undefined) return known;
-      return new Promise<TokenVerdict>((resolve) => {
-        if (waiting.size === 0) setImmediate(verifyWaiting);
-        const resolvers = waiting.get(token);
-        if (resolvers === undefined) waiting.set(token, [resolve]);
-        else resolvers.push(resolve);
-      });
-    },
+    check: async (token) => fromCache(token) ?? enqueue(token),
   };
+}
+
+function newWaiting(): Waiting {
+  let [resolve, reject]: [Waiting["resolve"], Waiting["reject"]] = [() => {}, () => {}];
+  const verdict = new Promise<TokenVerdict>((onVerdict, onError) => {
+    [resolve, reject] = [onVerdict, onError];
+  });
+  return { verdict, resolve, reject };
 }

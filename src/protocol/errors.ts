@@ -27,6 +27,15 @@ export const REFUSALS = {
 
 export type RefusalCode = keyof typeof REFUSALS;
 
+/** RFC 6455 section 7.4.1: 1011 where a condition on our side keeps us from going on. */
+const INTERNAL_ERROR = 1011;
+
+/** The WebSocket close code of a refusal. */
+export function closeCodeOf(code: RefusalCode): number {
+  const refusal: Refusal = REFUSALS[code];
+  return refusal.close ?? INTERNAL_ERROR;
+}
+
 /** Thrown where a request or message must be answered with a code of the table. */
 export class RefusalError extends Error {
   readonly code: RefusalCode;

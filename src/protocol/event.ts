@@ -54,6 +54,11 @@ export interface RawSection {
   readonly entries: readonly RawEntry[];
 }
 
+/** The fields that are read. What else an entry holds is not looked at, and need not be text. */
+const FIELD_NAMES = ["event_type", "payload", "tenant_id", "event_id", "target_user_id", "created_at"] as const;
+type FieldName = (typeof FIELD_NAMES)[number];
+const KNOWN_NAMES = FIELD_NAMES.map((name) => [name, new TextEncoder().encode(name)] as const);
+
 /** Neither replaces bytes nor drops a byte order mark: two different names must never read as one. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -94,9 +99,12 @@ function hasReplacedBytes({ tenant, type, targetUser = "" }: GatewayEvent): bool
 }
 
 function parseFields(topic: string, id: EntryId, fields: EntryFields): GatewayEvent | DeadLetterReason {
-  const values: Record<string, string> = Object.create(null);
+  const values: { [name in FieldName]?: string } = {};
   try {
-    for (let i = 0; i + 1 < fields.length; i += 2) values[utf8.decode(fields[i])] = utf8.decode(fields[i + 1]);
+    for (let i = 0; i + 1 < fields.length; i += 2) {
+      const name = knownName(fields[i]!);
+      if (name !== undefined) values[name] = utf8.decode(fields[i + 1]);
+    }
   } catch {
     return "invalid_utf8";
   }
@@ -110,10 +118,18 @@ function parseFields(topic: string, id: EntryId, fields: EntryFields): GatewayEv
   return makeEvent(topic, id, values, payload, onOneLine(values.payload));
 }
 
+/** Compares bytes, because decoding every name takes as long as all the rest. */
+function knownName(bytes: Uint8Array): FieldName | undefined {
+  for (const [name, known] of KNOWN_NAMES) {
+    if (known.length === bytes.length && known.every((byte, i) => byte === bytes[i])) return name;
+  }
+  return undefined;
+}
+
 function makeEvent(
   topic: string,
   id: EntryId,
-  values: Readonly<Record<string, unknown>>,
+  values: { readonly [name in FieldName]?: unknown },
   payload: unknown,
   payloadJson: string,
 ): GatewayEvent | DeadLetterReason {

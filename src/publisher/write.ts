@@ -33,17 +33,21 @@ export function makeEventWriter(client: RedisClient, settings: PublisherSettings
 
   async function addByPartition(events: readonly CheckedEvent[]): Promise<string[]> {
     const placed = events.map(place);
-    const partitions = [...new Set(placed.map(({ partition }) => partition))];
+    const groups = new Map<number, Addition[]>();
+    for (const addition of placed) {
+      const group = groups.get(addition.partition);
+      if (group === undefined) groups.set(addition.partition, [addition]);
+      else group.push(addition);
+    }
     const ids = new Map<Addition, string>();
-    const addPartition = async (wanted: number) => {
-      const additions = placed.filter(({ partition }) => partition === wanted);
-      const added = await addAll(client, additions, settings.streamMaxLen);
-      additions.forEach((addition, i) => {
+    const addGroup = async (group: readonly Addition[]) => {
+      const added = await addAll(client, group, settings.streamMaxLen);
+      group.forEach((addition, i) => {
         ids.set(addition, added[i]!);
       });
     };
     // All are waited for, so that nothing is still being added once the answer is out.
-    const outcomes = await Promise.allSettled(partitions.map(addPartition));
+    const outcomes = await Promise.allSettled([...groups.values()].map(addGroup));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     return placed.map((addition) => ids.get(addition)!);
   }

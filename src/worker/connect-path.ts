@@ -109,7 +109,7 @@ export class ConnectPath {
       connection.greet(returning.cursor());
       await returning.announceGaps();
       await returning.replay();
-      if (await returning.drain(hold)) this.#join(connection);
+      await returning.drain(hold, () => this.#join(connection));
     } finally {
       hub.endHold(connection.tenant, hold);
     }
@@ -182,19 +182,18 @@ class Returning {
   }
 
   /**
-   * Sends what was held meanwhile, until nothing is left and this worker stands where the connection does.
-   * @returns false when the connection closed first.
+   * Sends what was held meanwhile. Calls `join` in the very turn in which nothing is left and this worker stands where the
+   * connection does, so that no event can come between; never when the connection closes first.
    */
-  async drain(hold: Hold): Promise<boolean> {
+  async drain(hold: Hold, join: () => void): Promise<void> {
     const keys = new Set(this.#streams.map(({ key }) => key));
     while (!this.#connection.isClosed) {
       const held = hold.take();
       if (held === null) await this.replay();
-      else if (held.length === 0 && !this.#isAhead()) return true;
+      else if (held.length === 0 && !this.#isAhead()) return join();
       else if (held.length === 0) await this.#options.positions.changed();
       for (const { streamKey, record } of held ?? []) if (keys.has(streamKey)) await this.#send(streamKey, record);
     }
-    return false;
   }
 
   /** A client that comes from a faster worker has seen events that have yet to come here. */

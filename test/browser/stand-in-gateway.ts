@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Transport } from "../../src/browser/client.ts";
-import { Recorded } from "./recorded.ts";
+import { Inbox } from "../support/inbox.ts";
 
 /** A visit of the client: one request for a stream, answered by the test step by step. */
 export abstract class Visit {
@@ -84,7 +84,8 @@ class SseVisit extends Visit {
   async refuse(code: keyof typeof REFUSALS, retryAfterSeconds?: number): Promise<void> {
     const error = { code, message: `Refused: ${code}` };
     if (this.#response.headersSent) {
-      this.#send("error", error);
+      // On a drain, `reconnect` has said it already.
+      if (code !== "going_away") this.#send("error", error);
     } else {
       if (retryAfterSeconds !== undefined) this.#response.setHeader("retry-after", String(retryAfterSeconds));
       this.#response.writeHead(REFUSALS[code].status, { "content-type": "application/json" });
@@ -102,7 +103,7 @@ export class WebSocketVisit extends Visit {
   readonly transport = "ws";
   readonly token: string | undefined;
   /** What the client has sent, parsed. */
-  readonly received = new Recorded<unknown>();
+  readonly received = new Inbox<unknown>();
   readonly #upgrade: () => Promise<WebSocket>;
   #webSocket: WebSocket | undefined;
 
@@ -157,13 +158,13 @@ export interface StandInGateway {
   /** With a path prefix, as behind a proxy. */
   url: string;
   /** All visits, in order. */
-  visits: Recorded<Visit>;
+  visits: Inbox<Visit>;
   stop(): Promise<void>;
 }
 
 /** @param options.webSockets false: upgrades are cut, like a proxy that lets no WebSocket pass */
 export async function startStandIn({ webSockets = true } = {}): Promise<StandInGateway> {
-  const visits = new Recorded<Visit>();
+  const visits = new Inbox<Visit>();
   const sockets = new Set<Socket>();
   const webSocketServer = new WebSocketServer({ noServer: true });
   const server = createServer((request, response) => visits.push(new SseVisit(request, response)));

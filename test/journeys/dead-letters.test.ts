@@ -65,19 +65,19 @@ for (const [topic, kind, key] of KEYS) {
     const letters = await redis.xrangeBuffer(dlq, "-", "+");
     t.equal(letters.length, BAD.length, "each entry is there once");
     for (const [index, [what, fields]] of BAD.entries()) {
-      const letter = letters.find(([, values]) => valueOf(values, "id")?.toString() === ids[index]);
+      const letter = letters.find(([, values]) => fieldOf(values, "id")?.toString() === ids[index]);
       t.ok(letter, `the one with ${what} has its id`);
       const values = letter?.[1] ?? [];
       for (let i = 0; i < fields.length; i += 2) {
-        const kept = valueOf(values, String(fields[i]));
+        const kept = fieldOf(values, String(fields[i]));
         t.ok(kept?.equals(Buffer.from(fields[i + 1]!)), `and its field ${fields[i]}`);
       }
-      t.ok(valueOf(values, "reason")?.length, `and a reason: ${valueOf(values, "reason")}`);
+      t.ok(fieldOf(values, "reason")?.length, `and a reason: ${fieldOf(values, "reason")}`);
     }
   });
 }
 
-function valueOf(values: readonly Buffer[], name: string): Buffer | undefined {
+function fieldOf(values: readonly Buffer[], name: string): Buffer | undefined {
   const index = values.findIndex((value, i) => i % 2 === 0 && value.toString() === name);
   return index < 0 ? undefined : values[index + 1];
 }

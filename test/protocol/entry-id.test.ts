@@ -19,8 +19,29 @@ function compareNumbers(a: string, b: string): number {
 
 t.test("an id is two unsigned 64-bit numbers in their shortest form", async (t) => {
   for (const id of [ZERO_ID, "0-1", "1-0", "1700000000000-0", LARGEST]) t.ok(isEntryId(id), id);
-  const wrong = ["", "-", "0", "0-", "-0", "00-0", "0-01", "1-2-3", "+1-0", "1.0-0", "0x1-0", " 1-0", "1-0\n", "١-٠", "$"];
-  const tooLarge = ["18446744073709551616-0", "0-18446744073709551616", "99999999999999999999-0", `1${"0".repeat(20)}-0`];
+  const wrong = [
+    "",
+    "-",
+    "0",
+    "0-",
+    "-0",
+    "00-0",
+    "0-01",
+    "1-2-3",
+    "+1-0",
+    "1.0-0",
+    "0x1-0",
+    " 1-0",
+    "1-0\n",
+    "١-٠",
+    "$",
+  ];
+  const tooLarge = [
+    "18446744073709551616-0",
+    "0-18446744073709551616",
+    "99999999999999999999-0",
+    `1${"0".repeat(20)}-0`,
+  ];
   for (const id of [...wrong, ...tooLarge]) t.notOk(isEntryId(id), JSON.stringify(id));
 });
 

@@ -57,4 +57,5 @@ t.test("different texts stay different, and any value is a name or null", async 
       return name === null || (typeof name === "string" && name !== "" && Buffer.byteLength(name) <= MAX_NAME_BYTES);
     }),
   );
+  t.pass("for everything tried");
 });

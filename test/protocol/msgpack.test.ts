@@ -9,9 +9,10 @@ const bytes = (...values: (number | string)[]) =>
 t.test("values are written in their shortest standard form", async (t) => {
   t.strictSame([...packMessage({})], [0x80]);
   t.strictSame([...packMessage({ a: 1 })], [0x81, 0xa1, 0x61, 0x01]);
-  t.strictSame([...packMessage([null, true, -1, 127, 128, 1.5])], [
-    0x96, 0xc0, 0xc3, 0xff, 0x7f, 0xcc, 0x80, 0xcb, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0,
-  ]);
+  t.strictSame(
+    [...packMessage([null, true, -1, 127, 128, 1.5])],
+    [0x96, 0xc0, 0xc3, 0xff, 0x7f, 0xcc, 0x80, 0xcb, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0],
+  );
   t.strictSame([...packMessage({ u: undefined })], [0x81, 0xa1, 0x75, 0xc0], "undefined as nil, no extension");
   const wide = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`k${i}`, i]));
   t.strictSame([...packMessage(wide).subarray(0, 3)], [0xde, 0x00, 0x10], "a map that does not fit the short form");

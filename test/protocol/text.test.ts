@@ -20,6 +20,7 @@ t.test("text is well formed unless it has half a surrogate pair", async (t) => {
 });
 
 t.test("control characters are found wherever they stand", async (t) => {
-  for (const text of ["\n", "a\rb", "\0", "tab\t", "\x7f", "\u0085"]) t.ok(hasControlCharacter(text), JSON.stringify(text));
+  for (const text of ["\n", "a\rb", "\0", "tab\t", "\x7f", "\u0085"])
+    t.ok(hasControlCharacter(text), JSON.stringify(text));
   for (const text of ["", "order_created", "a b", "é😀", "\u2028", "\u200b"]) t.notOk(hasControlCharacter(text));
 });

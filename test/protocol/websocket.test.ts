@@ -26,7 +26,8 @@ t.test("the four messages of a client are read in both formats", async (t) => {
 });
 
 t.test("what a message does not need is dropped, what it misses is undefined", async (t) => {
-  for (const parsed of fromBoth({ type: "ping", subscriptions: ["x"], extra: 1 })) t.strictSame(parsed, { type: "ping" });
+  for (const parsed of fromBoth({ type: "ping", subscriptions: ["x"], extra: 1 }))
+    t.strictSame(parsed, { type: "ping" });
   for (const parsed of fromBoth({ type: "subscribe" })) {
     t.strictSame(parsed, { type: "subscribe", subscriptions: undefined });
   }
@@ -40,11 +41,9 @@ t.test("text that is no JSON object is an invalid message", async (t) => {
 });
 
 t.test("bytes that are no MessagePack map are an invalid message", async (t) => {
-  for (const packed of [[], [0xc0], [0x05], [0x90], [0x81], [0x80, 0x80], [0xa1, 0x61], [0xc1]]) {
-    const problem = "Invalid MessagePack message";
+  for (const packed of [[], [0xc0], [0x05], [0x90], [0x81], [0x80, 0x80], [0xa1, 0x61]]) {
     const parsed = parseClientMessage(Uint8Array.from(packed), "msgpack");
-    if (packed[0] === 0xc1) t.match(parsed, { problem: /./ });
-    else t.strictSame(parsed, { problem }, JSON.stringify(packed));
+    t.strictSame(parsed, { problem: "Invalid MessagePack message" }, JSON.stringify(packed));
   }
 });
 
@@ -80,7 +79,12 @@ t.test("the deepest nesting that fits a message is answered like any other nonse
   const depth = MAX_CLIENT_MESSAGE_BYTES / 2 - 10;
   t.match(fromText(`{"type":${"[".repeat(depth)}${"]".repeat(depth)}}`), { problem: /^Unknown message type/ });
   t.match(fromText("[".repeat(MAX_CLIENT_MESSAGE_BYTES)), { problem: "Invalid JSON message" });
-  const packed = Buffer.concat([Buffer.from([0x81, 0xa4]), Buffer.from("type"), Buffer.alloc(16_000, 0x91), Buffer.from([1])]);
+  const packed = Buffer.concat([
+    Buffer.from([0x81, 0xa4]),
+    Buffer.from("type"),
+    Buffer.alloc(16_000, 0x91),
+    Buffer.from([1]),
+  ]);
   t.match(parseClientMessage(packed, "msgpack"), { problem: /./ });
 });
 

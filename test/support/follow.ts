@@ -45,7 +45,7 @@ export interface FollowOptions {
 /** Connects over a TCP connection of its own, and resolves after `connected`. */
 export async function follow(t: Test, gateway: Gateway, endpoint: Endpoint, options: FollowOptions): Promise<Follower> {
   const { token, lastEventId, cursorInQuery = false, protocols = [] } = options;
-  const url = new URL(endpoint, gateway.url);
+  const url = new URL(gateway.url + endpoint);
   if (options.types) url.searchParams.set("types", options.types.join(","));
   if (lastEventId !== undefined && cursorInQuery) url.searchParams.set("last_event_id", lastEventId);
   const headers = lastEventId !== undefined && !cursorInQuery ? { "last-event-id": lastEventId } : {};

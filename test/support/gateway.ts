@@ -20,6 +20,8 @@ export interface GatewayOptions {
   readonly redis: { readonly url: string };
   readonly env?: Readonly<Record<string, string>>;
   readonly workers?: number;
+  /** A free one by default. */
+  readonly port?: number;
   /** The HMAC secret, for a second gateway that takes the tokens of the first. */
   readonly secret?: string;
   /** Resolve at once, and not when the gateway answers that it is healthy. */
@@ -45,6 +47,7 @@ export interface Gateway {
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const READY_WITHIN_MS = 40_000;
 const STOP_WITHIN_MS = 30_000;
+const SHOWN_ON_FAILURE = 50;
 
 /**
  * A gateway of the test's own, with nothing of our environment. It ends with the test, which fails when one of its
@@ -52,7 +55,7 @@ const STOP_WITHIN_MS = 30_000;
  */
 export async function startGateway(t: Test, options: GatewayOptions): Promise<Gateway> {
   const secret = options.secret ?? randomBytes(32).toString("hex");
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const [port, adminPort] = [options.port ?? (await freePort()), await freePort()];
   const env = {
     REDIS_URL: options.redis.url,
     HOST: "127.0.0.1",
@@ -72,6 +75,7 @@ export async function startGateway(t: Test, options: GatewayOptions): Promise<Ga
   };
   t.teardown(async () => {
     await stop();
+    if (!t.passing()) console.error(troubles(output()));
     if ([...secrets].some((text) => output().includes(text))) fail(t, "a token or the secret is in the output");
   });
   const gateway: Gateway = {
@@ -132,6 +136,12 @@ export function launch(args: readonly string[], env: Readonly<Record<string, str
     return child.exitCode;
   }
   return { child, exited, stop, output: () => chunks.join("") };
+}
+
+/** The last lines it logged as a warning or worse, and all that is no log line. */
+function troubles(output: string): string {
+  const lines = output.split("\n").filter((line) => !/^\{"level":[123]0,/.test(line));
+  return lines.slice(-SHOWN_ON_FAILURE).join("\n");
 }
 
 /** Also after the test's end, where tap no longer listens. */

@@ -73,6 +73,7 @@ function follow(socket: WebSocket): WsClient {
     if (isBinary !== expectsBinary) inbox.end(`a ${isBinary ? "binary" : "text"} frame under "${socket.protocol}"`);
     else inbox.push((isBinary ? unpack(data as Buffer) : JSON.parse(String(data))) as WsMessage);
   });
+  socket.on("error", (error) => inbox.end(`the WebSocket failed: ${error.message}`));
   const closed = new Promise<{ code: number; reason: string }>((resolve) => {
     socket.on("close", (code, reason) => resolve({ code, reason: String(reason) }));
   });

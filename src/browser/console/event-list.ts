@@ -14,6 +14,8 @@ export interface Row {
 const MOST_ROWS = 200;
 const MOST_HIGHLIGHTED = 10;
 const PAYLOAD_LENGTH = 120;
+// What fits in three lines of the column. An id is a position in several streams, so any part of it may change.
+const ID_LENGTH = 30;
 
 const timeOfDay = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit",
@@ -83,7 +85,7 @@ function rowElement({ receivedAt, type, topic, data, id, isGap }: Row): HTMLTabl
     textElement("td", "time", timeOfDay.format(receivedAt)),
     document.createElement("td"),
     textElement("td", "topic", topic),
-    textElement("td", "id", shortId(id)),
+    textElement("td", "id", shorten(id, ID_LENGTH)),
   );
   element.cells[1]?.append(
     textElement("span", "type", type),
@@ -101,9 +103,4 @@ function textElement(name: "td" | "span", className: string, text: string): HTML
   element.className = className;
   element.textContent = text;
   return element;
-}
-
-/** An id is a position: its end is what changes. */
-function shortId(id: string): string {
-  return id.length > 10 ? `…${id.slice(-9)}` : id;
 }

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import type { Channel } from "../../protocol/channel.js";
+import { RefusalError } from "../../protocol/errors.js";
 import { makeFilter, type TypeFilter } from "../../protocol/filter.js";
 import type { Identity } from "../../protocol/identity.js";
 import { sseRetry } from "../../protocol/sse.js";
@@ -48,6 +49,7 @@ async function admit(
   { services, connections, origins }: EdgeContext,
 ): Promise<{ identity: Identity; filter: TypeFilter }> {
   origins.check(asked.origin);
+  if (services.problems().length > 0) throw new RefusalError("unavailable");
   connections.admit();
   const filter = makeFilter(readTypes(asked.query) ?? channel.initialSubscriptions);
   const identity = await authorize(asked, services.authenticate);

@@ -1,7 +1,7 @@
 import type { WebSocket } from "uWebSockets.js";
 import { randomUUID } from "node:crypto";
 import type { Channel } from "../../protocol/channel.js";
-import { REFUSALS, type RefusalCode } from "../../protocol/errors.js";
+import { closeCodeOf, REFUSALS, type RefusalCode } from "../../protocol/errors.js";
 import { makeFilter, type TypeFilter } from "../../protocol/filter.js";
 import type { Identity } from "../../protocol/identity.js";
 import { encodeServerMessage, type Gap, type ServerMessage, type WireFormat } from "../../protocol/websocket.js";
@@ -10,11 +10,11 @@ import type { EndCode } from "./services.js";
 import { TokenBucket } from "./token-bucket.js";
 
 export interface WebSocketConnectionOptions {
+  readonly socket: WebSocket<unknown>;
   readonly identity: Identity;
   readonly channel: Channel;
   readonly format: WireFormat;
   readonly subscriptions: readonly string[];
-  readonly lastEventId: string | null;
   readonly messageRate: number;
 }
 
@@ -24,7 +24,7 @@ const DROPPED = 2;
 /** Unsent bytes below which a connection that is catching up is given more. */
 const ROOM_BYTES = 16 * 1024;
 
-/** One WebSocket (RFC 6455). Made before the upgrade; `socket` is there from `open` to `close`. */
+/** One WebSocket (RFC 6455), from its greeting to its close. */
 export class WebSocketConnection implements TrackedConnection {
   readonly transport = "websocket";
   readonly id = randomUUID();
@@ -33,16 +33,16 @@ export class WebSocketConnection implements TrackedConnection {
   readonly roles: readonly string[];
   readonly channel: Channel;
   readonly format: WireFormat;
-  readonly lastEventId: string | null;
   /** What the client asked for, as it asked. */
   subscriptions: readonly string[];
   filter: TypeFilter;
   expiresAt: number;
   readonly messages: TokenBucket;
-  #socket: WebSocket<unknown> | null = null;
+  #socket: WebSocket<unknown> | null;
   #waiting: (() => void)[] = [];
 
-  constructor({ identity, channel, format, subscriptions, lastEventId, messageRate }: WebSocketConnectionOptions) {
+  constructor({ socket, identity, channel, format, subscriptions, messageRate }: WebSocketConnectionOptions) {
+    this.#socket = socket;
     this.tenant = identity.tenant;
     this.user = identity.user;
     this.roles = identity.roles;
@@ -51,7 +51,6 @@ export class WebSocketConnection implements TrackedConnection {
     this.format = format;
     this.subscriptions = subscriptions;
     this.filter = makeFilter(subscriptions);
-    this.lastEventId = lastEventId;
     this.messages = new TokenBucket(messageRate, performance.now());
   }
 
@@ -69,10 +68,6 @@ export class WebSocketConnection implements TrackedConnection {
 
   get hasRoom(): boolean {
     return this.#socket === null || this.#socket.getBufferedAmount() < ROOM_BYTES;
-  }
-
-  opened(socket: WebSocket<unknown>): void {
-    this.#socket = socket;
   }
 
   closed(): void {
@@ -129,19 +124,11 @@ export class WebSocketConnection implements TrackedConnection {
 
   end(code: EndCode | RefusalCode, message: string = REFUSALS[code].message): void {
     this.say({ type: "error", code, message });
-    this.#socket?.end(closeCode(code), message);
+    this.#socket?.end(closeCodeOf(code), message);
   }
 
   sendAway(retryMs: number): void {
     this.say({ type: "reconnect", reason: "going_away", retry_ms: retryMs });
     this.#socket?.end(REFUSALS.going_away.close, REFUSALS.going_away.message);
   }
-}
-
-/** RFC 6455 section 7.4.1: 1011 where a condition on our side keeps us from going on. */
-const INTERNAL_ERROR = 1011;
-
-function closeCode(code: RefusalCode): number {
-  const refusal = REFUSALS[code];
-  return "close" in refusal ? refusal.close : INTERNAL_ERROR;
 }

@@ -1,7 +1,6 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocket, WebSocketBehavior } from "uWebSockets.js";
 import type { Channel } from "../../protocol/channel.js";
-import { REFUSALS, RefusalError } from "../../protocol/errors.js";
-import type { Identity } from "../../protocol/identity.js";
+import { closeCodeOf, RefusalError } from "../../protocol/errors.js";
 import {
   BEARER_PROTOCOL_PREFIX,
   encodeServerMessage,
@@ -16,13 +15,23 @@ import { type RequestSnapshot, readTypes, snapshot } from "./request.js";
 import { refuse, toRefusal } from "./respond.js";
 import { WebSocketConnection } from "./websocket-connection.js";
 
-/** What stands behind an upgraded socket: a connection, or why there is none. */
-type SocketData = { connection: WebSocketConnection } | { refusal: RefusalError; format: WireFormat };
+/** What stands behind a socket: first a request that is being looked into, then a connection; neither once it closed. */
+interface SocketData {
+  readonly asked: RequestSnapshot;
+  readonly format: WireFormat;
+  readonly subscriptions: readonly string[];
+  connection: WebSocketConnection | null;
+  isClosed: boolean;
+  /** Messages that came before the connection stood. */
+  early: Uint8Array[];
+}
 
 /** Larger than what a client may send, so that it is told `too_large` instead of being cut. */
-const MAX_PAYLOAD_BYTES = 256 * 1024;
+const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** Seconds of silence after which a socket is pinged, and closed when nothing comes back. */
 const IDLE_SECONDS = 60;
+/** Messages kept of a client that does not wait for `connected`. */
+const MOST_EARLY_MESSAGES = 16;
 
 /** `WS /ws` and its kin. */
 export function webSocketBehavior(channel: Channel, context: EdgeContext): WebSocketBehavior<SocketData> {
@@ -32,34 +41,24 @@ export function webSocketBehavior(channel: Channel, context: EdgeContext): WebSo
     maxBackpressure: services.settings.maxBufferedBytes,
     idleTimeout: IDLE_SECONDS,
     sendPingsAutomatically: true,
-    upgrade: (response, request, socketContext) => void upgrade(response, request, socketContext, channel, context),
-    open: (socket) => {
-      const data = socket.getUserData();
-      if ("refusal" in data) {
-        sayGoodbye(socket, data);
-        return;
-      }
-      const { connection } = data;
-      connection.opened(socket);
-      connections.add(connection);
-      services.open(connection, connection.lastEventId);
-    },
+    upgrade: (response, request, socketContext) => upgrade(response, request, socketContext, channel, context),
+    open: (socket) => void admit(socket, channel, context),
     message: (socket, bytes) => {
-      const data = socket.getUserData();
-      if ("connection" in data) answerClientMessage(data.connection, new Uint8Array(bytes), context);
+      const { connection, early } = socket.getUserData();
+      if (connection !== null) answerClientMessage(connection, new Uint8Array(bytes), context);
+      else if (early.length < MOST_EARLY_MESSAGES) early.push(new Uint8Array(bytes.slice(0)));
+      else sayGoodbye(socket, new RefusalError("rate_limited"));
     },
-    drain: (socket) => {
-      const data = socket.getUserData();
-      if ("connection" in data) data.connection.drained();
-    },
+    drain: (socket) => socket.getUserData().connection?.drained(),
     dropped: (socket) => {
-      const data = socket.getUserData();
-      if ("connection" in data) context.overLimit.add(data.connection);
+      const { connection } = socket.getUserData();
+      if (connection !== null) context.overLimit.add(connection);
     },
     close: (socket, code, reason) => {
       const data = socket.getUserData();
-      if (!("connection" in data)) return;
+      data.isClosed = true;
       const { connection } = data;
+      if (connection === null) return;
       // First: the socket must not be touched from here on.
       connection.closed();
       if (code === ABNORMAL && Buffer.from(reason).toString() === TIMED_OUT) connections.countStale(connection);
@@ -75,75 +74,64 @@ export function webSocketBehavior(channel: Channel, context: EdgeContext): WebSo
 const ABNORMAL = 1006;
 const TIMED_OUT = "WebSocket timed out from inactivity";
 
-async function upgrade(
+/**
+ * Upgrades in this very turn, and looks at the token afterwards. A browser could not see why an upgrade was refused, so
+ * who has no good token is to be accepted and then closed anyway; and an upgrade in a later turn, corked as it must be, is now and
+ * then closed by uWebSockets.js (https://github.com/uNetworking/uWebSockets/issues/1928).
+ */
+function upgrade(
   response: HttpResponse,
   request: HttpRequest,
   socketContext: us_socket_context_t,
   channel: Channel,
-  context: EdgeContext,
-): Promise<void> {
-  let aborted = false;
-  response.onAborted(() => {
-    aborted = true;
-  });
+  { services, connections, origins }: EdgeContext,
+): void {
   const asked = snapshot(request);
-  const key = request.getHeader("sec-websocket-key");
-  const extensions = request.getHeader("sec-websocket-extensions");
-  const { services, origins } = context;
-  const protocol = chooseProtocol(asked.subprotocols);
-  const format: WireFormat = protocol === MSGPACK_PROTOCOL ? "msgpack" : "json";
-  const accept = (data: SocketData) =>
-    response.cork(() => response.upgrade(data, key, protocol, extensions, socketContext));
   try {
-    const data = await admit(asked, channel, format, context);
-    if (!aborted) accept(data);
-    else if ("connection" in data) services.release(data.connection.tenant);
+    origins.check(asked.origin);
+    if (services.problems().length > 0) throw new RefusalError("unavailable");
+    connections.admit();
+    const subscriptions = readTypes(asked.query) ?? channel.initialSubscriptions;
+    const protocol = chooseProtocol(asked.subprotocols);
+    const format = protocol === MSGPACK_PROTOCOL ? "msgpack" : "json";
+    const data: SocketData = { asked, format, subscriptions, connection: null, isClosed: false, early: [] };
+    const key = request.getHeader("sec-websocket-key");
+    response.upgrade(data, key, protocol, request.getHeader("sec-websocket-extensions"), socketContext);
+  } catch (error) {
+    const refusal = toRefusal(error, (defect) => services.log.error({ err: defect }, "an upgrade failed"));
+    refuse(response, refusal, origins.headers(asked.origin));
+  }
+}
+
+async function admit(socket: WebSocket<SocketData>, channel: Channel, context: EdgeContext): Promise<void> {
+  const { services, connections } = context;
+  const data = socket.getUserData();
+  const { asked, format, subscriptions } = data;
+  try {
+    const identity = await authorize(asked, services.authenticate);
+    await services.prepare(identity.tenant, format === "msgpack");
+    if (data.isClosed) {
+      services.release(identity.tenant);
+      return;
+    }
+    const messageRate = services.settings.clientMessageRate;
+    const connection = new WebSocketConnection({ socket, identity, channel, format, subscriptions, messageRate });
+    data.connection = connection;
+    connections.add(connection);
+    services.open(connection, asked.lastEventId);
+    const { early } = data;
+    data.early = [];
+    for (const bytes of early) answerClientMessage(connection, bytes, context);
   } catch (error) {
     const refusal = toRefusal(error, (defect) => services.log.error({ err: defect }, "a socket could not be opened"));
-    if (!aborted) refuse(response, refusal, origins.headers(asked.origin));
+    if (!data.isClosed) sayGoodbye(socket, refusal);
   }
 }
 
-/** @throws RefusalError when the upgrade itself is to be refused. */
-async function admit(
-  asked: RequestSnapshot,
-  channel: Channel,
-  format: WireFormat,
-  { services, connections, origins }: EdgeContext,
-): Promise<SocketData> {
-  origins.check(asked.origin);
-  connections.admit();
-  const subscriptions = readTypes(asked.query) ?? channel.initialSubscriptions;
-  let identity: Identity;
-  try {
-    identity = await authorize(asked, services.authenticate);
-  } catch (error) {
-    // A browser cannot see why an upgrade failed, but it can see a close code: accept, then close.
-    if (error instanceof RefusalError && "close" in REFUSALS[error.code]) return { refusal: error, format };
-    throw error;
-  }
-  await services.prepare(identity.tenant, format === "msgpack");
-  const { lastEventId } = asked;
-  const messageRate = services.settings.clientMessageRate;
-  const connection = new WebSocketConnection({
-    identity,
-    channel,
-    format,
-    subscriptions,
-    lastEventId,
-    messageRate,
-  });
-  return { connection };
-}
-
-function sayGoodbye(
-  socket: WebSocket<unknown>,
-  { refusal, format }: { refusal: RefusalError; format: WireFormat },
-): void {
-  const { code, message } = refusal;
+function sayGoodbye(socket: WebSocket<SocketData>, { code, message }: RefusalError): void {
+  const { format } = socket.getUserData();
   socket.send(encodeServerMessage({ type: "error", code, message }, format), format === "msgpack");
-  const { close } = REFUSALS[code] as { close: number };
-  socket.end(close, message);
+  socket.end(closeCodeOf(code), message);
 }
 
 /**

@@ -7,6 +7,7 @@ const RETRY_MS = 50;
 export class RelayLink {
   readonly #socketPath: string;
   readonly #greeting: () => readonly Uint8Array[];
+  readonly #onConnected: () => void;
   #socket: Socket | null = null;
   #connected = false;
   #closed = false;
@@ -14,10 +15,14 @@ export class RelayLink {
   #waiting: { frame: Uint8Array; done: () => void }[] = [];
   readonly #inFlight = new Set<() => void>();
 
-  /** @param greeting what the sibling must hear first on every new connection. */
-  constructor(socketPath: string, greeting: () => readonly Uint8Array[]) {
+  /**
+   * @param greeting what the sibling must hear first on every new connection.
+   * @param onConnected called after everything that waited has been sent.
+   */
+  constructor(socketPath: string, greeting: () => readonly Uint8Array[], onConnected: () => void) {
     this.#socketPath = socketPath;
     this.#greeting = greeting;
+    this.#onConnected = onConnected;
     this.#connect();
   }
 
@@ -46,6 +51,7 @@ export class RelayLink {
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const { frame, done } of waiting) this.#write(frame, done);
+      this.#onConnected();
     });
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#lost());

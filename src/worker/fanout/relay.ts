@@ -117,7 +117,11 @@ export class Relay {
   #sibling({ worker, socketPath }: Peer): Sibling {
     let sibling = this.#siblings.get(worker);
     if (sibling === undefined) {
-      const link = new RelayLink(socketPath, () => this.#greeting(worker));
+      const link: RelayLink = new RelayLink(
+        socketPath,
+        () => this.#greeting(worker),
+        () => void link.send(frameMessage({ kind: "progress", positions: this.#options.ownPositions() })),
+      );
       sibling = { link, tenants: new Set(), msgpackTenants: new Set() };
       this.#siblings.set(worker, sibling);
     }
@@ -125,12 +129,8 @@ export class Relay {
   }
 
   #greeting(worker: number): Uint8Array[] {
-    const { worker: self, socketPath, ownPositions } = this.#options;
-    return [
-      frameMessage({ kind: "hello", worker: self, socketPath }),
-      frameMessage({ kind: "progress", positions: ownPositions() }),
-      ...this.#wishes(worker),
-    ];
+    const { worker: self, socketPath } = this.#options;
+    return [frameMessage({ kind: "hello", worker: self, socketPath }), ...this.#wishes(worker)];
   }
 
   /** All a sibling has to know of us, whatever it heard before. */

@@ -49,6 +49,8 @@ export class Intake {
   #handling: Promise<void> = Promise.resolve();
   #reader: RedisClient | null = null;
   #reading = false;
+  /** Interruptions since the last read that was delivered. */
+  #failures = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -76,18 +78,17 @@ export class Intake {
   async #run(): Promise<void> {
     const reader = this.#options.connect();
     this.#reader = reader;
-    for (let failures = 0; !this.#stopping.signal.aborted; ) {
+    while (!this.#stopping.signal.aborted) {
       try {
         await whenReady(reader, this.#stopping.signal);
         await this.#attach();
-        failures = 0;
         await this.#readPending(reader);
         await this.#readNew(reader);
       } catch (error) {
         this.#reading = false;
         if (this.#stopping.signal.aborted) break;
         this.#options.log.warn({ err: error }, "reading from Redis was interrupted");
-        await delay(retryDelay(failures++), undefined, { signal: this.#stopping.signal }).catch(() => {});
+        await delay(retryDelay(this.#failures++), undefined, { signal: this.#stopping.signal }).catch(() => {});
       }
     }
     reader.disconnect();
@@ -120,6 +121,7 @@ export class Intake {
       const entries = await this.#read(reader, { after: ">", blockMs: BLOCK_MS });
       this.#stopping.signal.throwIfAborted();
       if (entries.length > 0) await this.#handle(entries);
+      this.#failures = 0;
     }
   }
 

@@ -1,0 +1,22 @@
+/** What `bench/NAME.ts` exports: one question, and the measurement that answers it. */
+export interface Benchmark {
+  readonly question: string;
+  run(options: BenchOptions): Promise<Report>;
+}
+
+export interface BenchOptions {
+  /** Fewer and shorter runs: shows that it works, and roughly the numbers. */
+  readonly quick: boolean;
+}
+
+export interface Report {
+  readonly tables: readonly Table[];
+  /** What one must know to read the numbers, and what follows from them. */
+  readonly notes: readonly string[];
+}
+
+export interface Table {
+  readonly title: string;
+  /** Columns and cells, the same columns in every row. */
+  readonly rows: readonly Readonly<Record<string, string | number>>[];
+}
