@@ -1,16 +1,18 @@
 import type { EncodeOptions } from "../src/pool/encode-events.ts";
+import type { Pool } from "../src/pool/pool.ts";
 import type { EntryFields, RawSection } from "../src/protocol/event.ts";
 import { packMessage } from "../src/protocol/msgpack.ts";
 import type { BenchOptions, Report, Table } from "./support/benchmark.ts";
-import { ENCODE_IN_PLACE_UP_TO, openPool } from "./support/built.ts";
+import { openPool } from "./support/built.ts";
+import { type CutOverRow, cutOverOf, measureCutOver } from "./support/cut-over.ts";
 import { mainThreadClock } from "./support/main-thread.ts";
-import { compareCosts, type Effort } from "./support/measure.ts";
+import type { Effort } from "./support/measure.ts";
 
 export const question = "From how many events on does a task of the pool beat encoding in place?";
 
-const SIZES = [1, 8, 32, 64, 128, 256, 500];
-const LARGE_PAYLOADS = [1_024, 4_096, 16_384, 65_536];
+const SIZES = [1, 8, 16, 32, 64, 128, 256, 500];
 const PAYLOAD_BYTES = 256;
+const PAYLOADS = [256, 1_024, 4_096, 8_192, 16_384, 65_536, 262_144];
 const FULL: Effort = { rounds: 9, roundMs: 300 };
 const QUICK: Effort = { rounds: 3, roundMs: 100 };
 
@@ -24,43 +26,48 @@ const tokenRules = {
 
 export async function run({ quick }: BenchOptions): Promise<Report> {
   const effort = quick ? QUICK : FULL;
-  const inPlace = openPool(1, { tokenRules }, Number.POSITIVE_INFINITY);
-  const pooled = openPool(1, { tokenRules }, 0);
+  const pools: Pools = {
+    inPlace: openPool(1, { tokenRules }, { entries: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }),
+    pooled: openPool(1, { tokenRules }, { entries: 0, bytes: 0 }),
+  };
   const notes = [
-    `main: µs of the main thread per event (${mainThreadClock}); read: µs from call to result, one read at a time`,
-    `in place up to ${ENCODE_IN_PLACE_UP_TO} events now (src/pool/pool.ts)`,
+    `main: µs of the main thread per event (${mainThreadClock}); call: µs until the whole read is encoded, one at a time`,
   ];
   const tables: Table[] = [];
   try {
     for (const [title, fieldsOf, options] of FORMS) {
       const rows = [];
-      for (const events of SIZES) rows.push(await measure(events, PAYLOAD_BYTES, fieldsOf, options));
-      tables.push({ title, rows });
-      const cutOver = SIZES.find((_, i) => rows.slice(i).every((row) => row.ratio < 1));
-      notes.push(`${title}: the pool is cheaper for the main thread from ${cutOver ?? "no size measured"} events on`);
+      for (const events of SIZES) {
+        rows.push({ events, ...(await measure(pools, makeRead(events, PAYLOAD_BYTES, fieldsOf), options, effort)) });
+      }
+      tables.push({ title: `${title}, payloads of ${PAYLOAD_BYTES} bytes`, rows });
+      notes.push(`${title}: the pool costs the main thread less ${cutOverOf(SIZES, rows)}`);
     }
     const rows = [];
-    for (const bytes of LARGE_PAYLOADS) rows.push(await measure(1, bytes, asFields, JSON_ONLY));
-    tables.push({ title: "one event of fields with a larger payload", rows });
+    for (const bytes of PAYLOADS) {
+      rows.push({ bytes, ...(await measure(pools, makeRead(1, bytes, asFields), JSON_ONLY, effort)) });
+    }
+    tables.push({ title: "one event of fields, by the bytes of its payload", rows });
+    notes.push(`bytes of one event: the pool costs the main thread less ${cutOverOf(PAYLOADS, rows)}`);
   } finally {
-    await Promise.all([inPlace.close(), pooled.close()]);
+    await Promise.all([pools.inPlace.close(), pools.pooled.close()]);
   }
   return { tables, notes };
+}
 
-  async function measure(events: number, payloadBytes: number, fieldsOf: FieldsOf, options: EncodeOptions) {
-    const raw = makeRead(events, payloadBytes, fieldsOf);
-    const contestants = { inPlace: () => inPlace.encode(raw, options), pooled: () => pooled.encode(raw, options) };
-    const cost = await compareCosts(contestants, effort);
-    return {
-      events,
-      "payload B": payloadBytes,
-      "in place main": round(cost.inPlace.mainUs / events),
-      "pool main": round(cost.pooled.mainUs / events),
-      ratio: round(cost.pooled.mainUs / cost.inPlace.mainUs),
-      "in place read": Math.round(cost.inPlace.wallUs),
-      "pool read": Math.round(cost.pooled.wallUs),
-    };
-  }
+interface Pools {
+  readonly inPlace: Pool;
+  readonly pooled: Pool;
+}
+
+function measure(
+  { inPlace, pooled }: Pools,
+  raw: RawSection[],
+  options: EncodeOptions,
+  effort: Effort,
+): Promise<CutOverRow> {
+  const contestants = { inPlace: () => inPlace.encode(raw, options), pooled: () => pooled.encode(raw, options) };
+  return measureCutOver(raw[0]!.entries.length, contestants, effort);
 }
 
 type FieldsOf = (values: Readonly<Record<string, unknown>>) => EntryFields;
@@ -95,7 +102,12 @@ function makeRead(events: number, payloadBytes: number, fieldsOf: FieldsOf): Raw
 
 /** An order whose JSON has exactly so many bytes. */
 function makePayload(i: number, bytes: number): object {
-  const order = { order_id: `order-${i}`, status: "created", total: 19.95, items: ["sku-1", "sku-2"], note: "" };
+  const items = Array.from({ length: Math.floor(bytes / 128) }, (_, n) => ({
+    sku: `sku-${n}`,
+    quantity: n,
+    price: 19.95,
+  }));
+  const order = { order_id: `order-${i}`, status: "created", items, note: "" };
   return { ...order, note: "x".repeat(bytes - JSON.stringify(order).length) };
 }
 
@@ -110,8 +122,4 @@ function asFields(values: Readonly<Record<string, unknown>>): EntryFields {
 /** As our publisher writes them. */
 function asCompact(values: Readonly<Record<string, unknown>>): EntryFields {
   return [Buffer.from("m"), packMessage(values)];
-}
-
-function round(value: number): number {
-  return Number(value.toPrecision(3));
 }

@@ -2,8 +2,9 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:cryp
 import type { TokenRules } from "../src/pool/verify-tokens.ts";
 import type { BenchOptions, Report, Table } from "./support/benchmark.ts";
 import { makeTokenVerifier, openPool } from "./support/built.ts";
+import { cutOverOf, measureCutOver } from "./support/cut-over.ts";
 import { mainThreadClock } from "./support/main-thread.ts";
-import { compareCosts, type Effort } from "./support/measure.ts";
+import type { Effort } from "./support/measure.ts";
 
 export const question = "From how many tokens on does a task of the pool beat verifying in place?";
 
@@ -13,38 +14,30 @@ const QUICK: Effort = { rounds: 3, roundMs: 100 };
 const SECRET = "a secret of the benchmark, with more than 32 bytes";
 
 export async function run({ quick }: BenchOptions): Promise<Report> {
+  const effort = quick ? QUICK : FULL;
   const notes = [
-    `main: µs of the main thread per token (${mainThreadClock}); task: µs from call to result, one task at a time`,
+    `main: µs of the main thread per token (${mainThreadClock}); call: µs until all are verified, one call at a time`,
   ];
   const tables: Table[] = [];
-  for (const { alg, rules, signature } of signers()) {
-    const rows = await measure(rules, (i) => makeToken(alg, i, signature), quick ? QUICK : FULL);
-    tables.push({ title: alg, rows });
-    const cutOver = SIZES.find((_, i) => rows.slice(i).every((row) => row.ratio < 1));
-    notes.push(`${alg}: the pool is cheaper for the main thread from ${cutOver ?? "no size measured"} tokens on`);
+  for (const signer of signers()) {
+    const rows = await measure(signer, effort);
+    tables.push({ title: signer.alg, rows });
+    notes.push(`${signer.alg}: the pool costs the main thread less ${cutOverOf(SIZES, rows)}`);
   }
   return { tables, notes };
 }
 
-async function measure(rules: TokenRules, tokenOf: (i: number) => string, effort: Effort) {
+async function measure({ alg, rules, signature }: Signer, effort: Effort) {
   const verify = makeTokenVerifier(rules);
   const pool = openPool(1, { tokenRules: rules });
   const rows = [];
   try {
     for (const size of SIZES) {
-      const tokens = Array.from({ length: size }, (_, i) => tokenOf(i));
-      const contestants = {
-        inPlace: () => tokens.map((token) => verify(token)),
-        pooled: () => pool.verifyTokens(tokens),
-      };
-      const { inPlace, pooled } = await compareCosts(contestants, effort);
+      const tokens = Array.from({ length: size }, (_, i) => makeToken(alg, i, signature));
+      const inPlace = () => tokens.map((token) => verify(token));
       rows.push({
         tokens: size,
-        "in place main": round(inPlace.mainUs / size),
-        "pool main": round(pooled.mainUs / size),
-        ratio: round(pooled.mainUs / inPlace.mainUs),
-        "in place task": Math.round(inPlace.wallUs),
-        "pool task": Math.round(pooled.wallUs),
+        ...(await measureCutOver(size, { inPlace, pooled: () => pool.verifyTokens(tokens) }, effort)),
       });
     }
   } finally {
@@ -91,8 +84,4 @@ function makeToken(alg: string, i: number, signature: (signed: string) => Buffer
   const parts = [{ alg, typ: "JWT" }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
   const signed = parts.join(".");
   return `${signed}.${signature(signed).toString("base64url")}`;
-}
-
-function round(value: number): number {
-  return Number(value.toPrecision(3));
 }

@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { Piscina } from "piscina";
 import { type BatchSection, decodeBatch } from "../protocol/batch.js";
-import type { RawSection } from "../protocol/event.js";
+import { entrySize, type RawSection } from "../protocol/event.js";
 import { type EncodedEvents, type EncodeOptions, encodeEvents } from "./encode-events.js";
 import { packEntries, transferListOf } from "./raw-transfer.js";
 import type { EncodedBatch, EncodeTask, ThreadData } from "./thread.js";
@@ -18,13 +18,22 @@ export interface Pool {
 
 /** Entries of one read up to which encoding in place wins, see docs/decisions/0003-pool-cut-over.md. */
 export const ENCODE_IN_PLACE_UP_TO = 32;
+/** Bytes of their values, from the same measurement: a few large events hold the event loop as long as many small ones. */
+export const ENCODE_IN_PLACE_BYTES = 32 * 1024;
+
+export interface InPlaceLimits {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+const IN_PLACE: InPlaceLimits = { entries: ENCODE_IN_PLACE_UP_TO, bytes: ENCODE_IN_PLACE_BYTES };
 
 const IDLE_TIMEOUT_MS = 60_000;
 /** Tasks of one thread that may wait for the key server, while others still run. */
 const MOST_WAITING = 32;
 
-/** @param inPlaceUpTo entries of one read that are encoded in place; 0: always in a thread. */
-export function openPool(threads: number, data: ThreadData, inPlaceUpTo = ENCODE_IN_PLACE_UP_TO): Pool {
+/** @param inPlace reads that exceed none of these are encoded in place. */
+export function openPool(threads: number, data: ThreadData, inPlace: InPlaceLimits = IN_PLACE): Pool {
   const fetchesKeys = data.tokenRules.jwksUrl !== undefined;
   const piscina = new Piscina({
     filename: new URL(`./thread${extname(import.meta.url)}`, import.meta.url).href,
@@ -50,12 +59,18 @@ export function openPool(threads: number, data: ThreadData, inPlaceUpTo = ENCODE
 
   return {
     verifyTokens: (tokens) => piscina.run(tokens, { name: "verifyTokens" }),
-    encode: async (raw, options) => {
-      const entries = raw.reduce((sum, section) => sum + section.entries.length, 0);
-      return entries <= inPlaceUpTo ? encodeEvents(raw, options) : encodeInThread(raw, options);
-    },
+    encode: async (raw, options) => (fits(raw, inPlace) ? encodeEvents(raw, options) : encodeInThread(raw, options)),
     close: () => piscina.close(),
   };
+}
+
+function fits(raw: readonly RawSection[], limits: InPlaceLimits): boolean {
+  let entries = 0;
+  for (const section of raw) entries += section.entries.length;
+  if (entries > limits.entries) return false;
+  let bytes = 0;
+  for (const section of raw) for (const { fields } of section.entries) bytes += entrySize(fields ?? []);
+  return bytes <= limits.bytes;
 }
 
 /** A function cannot cross to a thread, so there every tenant's events are encoded. */

@@ -1,4 +1,4 @@
-import { type EntryId, isEntryId, ZERO_ID } from "./entry-id.js";
+import { type EntryId, isEntryId, previousEntryId, ZERO_ID } from "./entry-id.js";
 
 /**
  * A cursor says where a connection stands: per topic, the last entry it is past in the shared stream and in its
@@ -7,7 +7,8 @@ import { type EntryId, isEntryId, ZERO_ID } from "./entry-id.js";
  *     1<partition> ( .<topic tag><shared position>.<partition position> )*
  *
  * A position is `<ms>[~<sequence>[~<epoch>]]` in base-64 digits, empty for the start of a stream. The epoch counts how
- * often the stream was seen deleted or rolled back, so that a position from before is recognised.
+ * often the stream was seen deleted or rolled back, so that a position from before is recognised. In the cursor of an
+ * event, `~` stands before the position of the event itself: so the position before the event is known too.
  */
 export interface Position {
   readonly id: EntryId;
@@ -24,6 +25,8 @@ export interface Cursor {
   readonly partition: number;
   /** By topic tag, see `topicTag`. */
   readonly topics: ReadonlyMap<string, TopicPositions>;
+  /** Where the event stands whose cursor this is; absent in a cursor that is no event's. */
+  readonly event?: { readonly tag: string; readonly kind: keyof TopicPositions };
 }
 
 export const START: Position = { id: ZERO_ID, epoch: 0 };
@@ -54,12 +57,26 @@ export function encodePosition({ id, epoch }: Position): string {
   return sequence === "0" ? ms : `${ms}~${decimalToDigits(sequence)}`;
 }
 
-export function encodeCursor(cursor: Cursor): string {
-  let text = cursorHead(cursor.partition);
-  for (const [tag, { shared, partitioned }] of cursor.topics) {
-    text += topicPart(tag, encodePosition(shared), encodePosition(partitioned));
+export function encodeCursor({ partition, topics, event }: Cursor): string {
+  let text = cursorHead(partition);
+  for (const [tag, positions] of topics) {
+    const part = (kind: keyof TopicPositions) =>
+      (event?.tag === tag && event.kind === kind ? EVENT_MARK : "") + encodePosition(positions[kind]);
+    text += topicPart(tag, part("shared"), part("partitioned"));
   }
   return text;
+}
+
+/** Before the position of the event itself. */
+export const EVENT_MARK = "~";
+
+/** The cursor that stood before the event whose cursor this is; a cursor of no event stays as it is. */
+export function cursorBefore({ partition, topics, event }: Cursor): Cursor {
+  if (event === undefined) return { partition, topics };
+  const { tag, kind } = event;
+  const positions = topics.get(tag)!;
+  const before: Position = { ...positions[kind], id: previousEntryId(positions[kind].id) };
+  return { partition, topics: new Map(topics).set(tag, { ...positions, [kind]: before }) };
 }
 
 /** @returns null when `text` is not a cursor of ours. */
@@ -69,14 +86,22 @@ export function decodeCursor(text: string): Cursor | null {
   const partition = digitsToNumber(head!.slice(1));
   if (partition === null || parts.length === 0 || parts.length % 2 !== 0) return null;
   const topics = new Map<string, TopicPositions>();
+  let event: Cursor["event"];
   for (let i = 0; i < parts.length; i += 2) {
     const tag = parts[i]!.slice(0, TAG_LENGTH);
-    const shared = decodePosition(parts[i]!.slice(TAG_LENGTH));
-    const partitioned = decodePosition(parts[i + 1]!);
+    const texts = { shared: parts[i]!.slice(TAG_LENGTH), partitioned: parts[i + 1]! };
+    for (const kind of ["shared", "partitioned"] as const) {
+      if (!texts[kind].startsWith(EVENT_MARK)) continue;
+      if (event !== undefined || texts[kind] === EVENT_MARK) return null;
+      event = { tag, kind };
+      texts[kind] = texts[kind].slice(EVENT_MARK.length);
+    }
+    const shared = decodePosition(texts.shared);
+    const partitioned = decodePosition(texts.partitioned);
     if (!isTag(tag) || topics.has(tag) || shared === null || partitioned === null) return null;
     topics.set(tag, { shared, partitioned });
   }
-  const cursor = { partition, topics };
+  const cursor: Cursor = event === undefined ? { partition, topics } : { partition, topics, event };
   // Leading zeros and the like are not ours.
   return encodeCursor(cursor) === text ? cursor : null;
 }

@@ -69,6 +69,12 @@ export function encodeServerMessage(message: ServerMessage, format: WireFormat):
   return format === "json" ? JSON.stringify(message) : packMessage(message);
 }
 
+/** The `id` of a message of ours; null when it has none. */
+export function cursorOfMessage(bytes: Uint8Array, format: WireFormat): string | null {
+  const message = (format === "json" ? parseJson(bytes) : parseMsgpack(bytes)) as { id?: unknown } | undefined;
+  return typeof message?.id === "string" ? message.id : null;
+}
+
 /** @returns the text of a `bad_request` when the message is not one of ours. */
 export function parseClientMessage(bytes: Uint8Array, format: WireFormat): ClientMessage | { problem: string } {
   const message = format === "json" ? parseJson(bytes) : parseMsgpack(bytes);

@@ -1,6 +1,6 @@
 import type { BatchRecord } from "../protocol/batch.js";
 import { channelTopics } from "../protocol/channel.js";
-import { decodeCursor, type Position, START, topicTag } from "../protocol/cursor.js";
+import { type Cursor, cursorBefore, decodeCursor, type Position, START, topicTag } from "../protocol/cursor.js";
 import { compareEntryIds } from "../protocol/entry-id.js";
 import { RefusalError } from "../protocol/errors.js";
 import { matches, type TypeFilter } from "../protocol/filter.js";
@@ -11,7 +11,7 @@ import { composeFrame } from "./fanout/frame.js";
 import type { Hold } from "./fanout/hold.js";
 import type { Hub } from "./fanout/hub.js";
 import type { Interest } from "./fanout/interest.js";
-import { Positions } from "./fanout/positions.js";
+import { Positions, type WriteCursor } from "./fanout/positions.js";
 import type { Subscriber } from "./fanout/subscriber.js";
 import { continuityOf } from "./resume/gaps.js";
 import type { Replay, StreamRange } from "./resume/replay.js";
@@ -79,9 +79,25 @@ export class ConnectPath {
    * @throws Error when Redis fails before the connection is caught up.
    */
   async open(connection: Connection, lastEventId: string | null): Promise<void> {
-    if (lastEventId !== null) return this.#catchUp(connection, lastEventId);
+    if (lastEventId !== null) {
+      const returning = new Returning(connection, decodeCursor(lastEventId), this.#options);
+      connection.greet(returning.cursor());
+      return this.#catchUp(connection, returning);
+    }
     this.#join(connection);
     connection.greet(this.#options.hub.cursor(connection));
+  }
+
+  /**
+   * A live connection that was not sent the frame of this cursor leaves the hub at once, and comes back when it has taken
+   * everything from there on: to the hub a slow client is a returning one.
+   * @throws Error as `open` does.
+   */
+  async fallBehind(connection: Connection, missedCursor: string): Promise<void> {
+    if (!this.#live.has(connection)) return;
+    this.close(connection);
+    const returning = new Returning(connection, cursorBefore(decodeCursor(missedCursor)!), this.#options);
+    await this.#catchUp(connection, returning);
   }
 
   close(connection: Connection): void {
@@ -101,12 +117,10 @@ export class ConnectPath {
     this.#live.add(connection);
   }
 
-  async #catchUp(connection: Connection, lastEventId: string): Promise<void> {
+  async #catchUp(connection: Connection, returning: Returning): Promise<void> {
     const { hub } = this.#options;
     const hold = hub.hold(connection.tenant);
     try {
-      const returning = new Returning(connection, lastEventId, this.#options);
-      connection.greet(returning.cursor());
       await returning.announceGaps();
       await returning.replay();
       await returning.drain(hold, () => this.#join(connection));
@@ -124,36 +138,38 @@ class Returning {
   /** Where the connection stands. */
   readonly #standing: Positions;
   readonly #invalid: boolean;
-  readonly cursor: () => string;
+  readonly cursor: WriteCursor;
 
-  constructor(connection: Connection, lastEventId: string, options: ConnectPathOptions) {
+  /** @param cursor null: not one of ours. */
+  constructor(connection: Connection, cursor: Cursor | null, options: ConnectPathOptions) {
     const { layout, positions } = options;
     const topics = channelTopics(connection.channel, layout.topics);
     this.#connection = connection;
     this.#options = options;
     this.#streams = tenantStreams(layout, topics, connection.tenant);
     this.#standing = new Positions(layout);
-    const named = positionsOf(lastEventId, this.#streams, partitionOf(connection.tenant, layout.partitions));
+    const partition = partitionOf(connection.tenant, layout.partitions);
+    const named = cursor === null ? null : positionsOf(cursor, this.#streams, partition);
     this.#invalid = named === null;
     const heads = positions.snapshot(this.#streams.map(({ key }) => key));
     for (const { key } of this.#streams) {
       this.#standing.set(key, named === null ? START : (named.get(key) ?? heads.get(key)!));
     }
-    this.cursor = this.#standing.cursorWriter(topics, partitionOf(connection.tenant, layout.partitions));
+    this.cursor = this.#standing.cursorWriter(topics, partition);
   }
 
   /** Says what cannot be given any more, and puts the streams concerned where reading can go on. */
   async announceGaps(): Promise<void> {
-    const { positions, replay } = this.#options;
+    const { replay } = this.#options;
     if (this.#invalid) {
       const topics = new Set(this.#streams.map(({ topic }) => topic));
       for (const topic of topics) this.#connection.sendGap({ stream: topic, reason: "invalid" });
       return;
     }
-    for (const stream of this.#streams) {
+    const states = await Promise.all(this.#streams.map((stream) => replay.stateOf(stream)));
+    for (const [i, stream] of this.#streams.entries()) {
       const standing = this.#standing.get(stream.key)!;
-      if (standing.id === positions.get(stream.key)!.id) continue;
-      const { from, gap } = continuityOf(stream.topic, standing, await replay.stateOf(stream));
+      const { from, gap } = continuityOf(stream.topic, standing, states[i]!);
       if (gap === null) continue;
       this.#connection.sendGap(gap);
       this.#standing.set(stream.key, { id: from, epoch: standing.epoch });
@@ -206,9 +222,11 @@ class Returning {
 
   async #send(streamKey: string, record: BatchRecord): Promise<void> {
     const connection = this.#connection;
-    if (connection.isClosed || !this.#standing.advance(streamKey, record.id) || !this.#wants(record)) return;
-    connection.send(composeFrame(connection.format, connection.channel, record, this.cursor()));
-    if (!connection.hasRoom) await connection.writable();
+    if (!this.#standing.advance(streamKey, record.id) || !this.#wants(record)) return;
+    while (!connection.hasRoom) await connection.writable();
+    if (connection.isClosed) return;
+    const cursor = this.cursor(streamKey);
+    connection.send(composeFrame(connection.format, connection.channel, record, cursor), cursor);
   }
 
   #announceLimit({ stream, after }: StreamRange, to: string): void {
@@ -227,10 +245,8 @@ class Returning {
   }
 }
 
-/** @returns where the cursor stands in each stream it names; null when it is none of ours. */
-function positionsOf(text: string, streams: readonly StreamRef[], ownPartition: number): Map<string, Position> | null {
-  const cursor = decodeCursor(text);
-  if (cursor === null) return null;
+/** Where the cursor stands in each stream it names. */
+function positionsOf(cursor: Cursor, streams: readonly StreamRef[], ownPartition: number): Map<string, Position> {
   const named = new Map<string, Position>();
   for (const { key, topic, partition } of streams) {
     const positions = cursor.topics.get(topicTag(topic));

@@ -13,6 +13,7 @@ import { makeEventWriter } from "../publisher/write.js";
 import { connectRedis } from "../redis/connect.js";
 import { ConnectPath } from "./connect-path.js";
 import { createEdge, type Edge } from "./edge/app.js";
+import type { EdgeConnection } from "./edge/services.js";
 import { Heartbeats } from "./fanout/heartbeats.js";
 import { Hub } from "./fanout/hub.js";
 import { Interest } from "./fanout/interest.js";
@@ -162,10 +163,10 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     prepare: (tenant, msgpack) => connectPath.prepare(tenant, msgpack),
     release: (tenant) => connectPath.release(tenant),
     open: (connection, lastEventId) => {
-      connectPath.open(connection, lastEventId).catch((error) => {
-        log.warn({ err: error, tenant: connection.tenant }, "a connection could not be caught up");
-        connection.end("unavailable");
-      });
+      connectPath.open(connection, lastEventId).catch((error) => giveUp(connection, error));
+    },
+    fallBehind: (connection, cursor) => {
+      connectPath.fallBehind(connection, cursor).catch((error) => giveUp(connection, error));
     },
     close: (connection) => connectPath.close(connection),
     changeFilter: (connection, filter) => connectPath.changeFilter(connection, filter),
@@ -177,7 +178,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   const ticking = setInterval(tick, TICK_MS);
 
   function broadcast(sections: readonly BatchSection[]): void {
-    edge.cutSockets();
+    edge.leaveMissedBehind();
     hub.deliver(sections);
   }
 
@@ -193,6 +194,11 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     throw new RefusalError("unavailable", "The key server cannot be reached, try again");
   }
 
+  function giveUp(connection: EdgeConnection, error: unknown): void {
+    log.warn({ err: error, tenant: connection.tenant }, "a connection could not be caught up");
+    connection.end("unavailable");
+  }
+
   function problems(): string[] {
     const found: string[] = [];
     if (commands.status !== "ready") found.push("Redis cannot be reached");
@@ -204,6 +210,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     const second = seconds(now());
     heartbeats.advance(second);
     edge.connections.expire(second);
+    edge.connections.cutStalled();
     relay.announceProgress(progress.changed());
     if (second % INTEREST_SWEEP_EVERY_SECONDS === 0) interest.sweep();
     const connections = edge.connections.totals();

@@ -103,7 +103,26 @@ for (const place of PLACES.slice(0, 2)) {
     }
   });
 
-  t.test(`nothing is said when only seen entries of a ${place.key} stream were trimmed`, async (t) => {
+  t.test(
+    `where Redis cannot say whether trimmed entries of a ${place.key} stream were seen, a gap is said`,
+    async (t) => {
+      const { redis, gateway } = await start(t);
+      const tenant = newTenant();
+      const token = gateway.token({ tenant });
+      const first = await follow(t, gateway, "/stream", { token });
+      for (const n of numbers(5)) await addEvent(redis, { tenant_id: tenant, payload: n }, place);
+      await first.take(5);
+      first.cut();
+      for (const n of [5, 6]) await addEvent(redis, { tenant_id: tenant, payload: n }, place);
+      await redis.xtrim(keyOf(tenant), "MAXLEN", 2);
+      const again = await follow(t, gateway, "/stream", { token, lastEventId: first.position() });
+      const { gap, events } = await gapThenEvents(again, 2);
+      t.match(gap, { stream: "orders", reason: "trimmed" });
+      t.same(events, [5, 6]);
+    },
+  );
+
+  t.test(`nothing is said when the last entry seen of a ${place.key} stream is still there`, async (t) => {
     const { redis, gateway } = await start(t);
     const tenant = newTenant();
     const token = gateway.token({ tenant });
@@ -112,7 +131,7 @@ for (const place of PLACES.slice(0, 2)) {
     await first.take(5);
     first.cut();
     for (const n of [5, 6]) await addEvent(redis, { tenant_id: tenant, payload: n }, place);
-    await redis.xtrim(keyOf(tenant), "MAXLEN", 2);
+    await redis.xtrim(keyOf(tenant), "MAXLEN", 3);
     const again = await follow(t, gateway, "/stream", { token, lastEventId: first.position() });
     t.match(await again.take(2), [
       { kind: "event", data: 5 },
@@ -127,10 +146,11 @@ for (const place of PLACES.slice(0, 2)) {
     const first = await follow(t, gateway, "/stream", { token });
     await addEvent(redis, { tenant_id: tenant, payload: "seen" }, place);
     await first.next();
+    const lastEventId = first.position();
     await redis.del(keyOf(tenant));
     for (const n of numbers(3)) await addEvent(redis, { tenant_id: tenant, payload: n }, place);
     for (const endpoint of ENDPOINTS) {
-      const again = await follow(t, gateway, endpoint, { token, lastEventId: first.position() });
+      const again = await follow(t, gateway, endpoint, { token, lastEventId });
       const { gap, events } = await gapThenEvents(again, 3);
       t.match(gap, { stream: "orders", reason: "reset" }, endpoint);
       t.same(events, numbers(3), endpoint);

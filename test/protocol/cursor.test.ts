@@ -3,14 +3,17 @@ import fc from "fast-check";
 import t from "tap";
 import {
   type Cursor,
+  cursorBefore,
   decodeCursor,
   encodeCursor,
   encodePosition,
   MAX_CURSOR_LENGTH,
   type Position,
   START,
+  type TopicPositions,
   topicTag,
 } from "../../src/protocol/cursor.ts";
+import { previousEntryId, ZERO_ID } from "../../src/protocol/entry-id.ts";
 import { anyEntryId, realisticEntryId } from "./arbitraries.ts";
 
 const TOPICS = ["orders", "notifications", "system", "payments", "shipping", "audit-log", "chat_rooms", "x"];
@@ -25,12 +28,15 @@ function anyCursor(position: fc.Arbitrary<Position>, minTopics: number, maxTopic
   const anyTopics = fc.subarray(TOPICS, { minLength: minTopics, maxLength: maxTopics });
   const partition = fc.nat(MOST_PARTITIONS - 1);
   const positions = fc.array(fc.tuple(position, position), { minLength: maxTopics, maxLength: maxTopics });
-  return fc.tuple(partition, anyTopics, positions).map(([partition, topics, positions]) => ({
-    partition,
-    topics: new Map(
-      topics.map((topic, i) => [topicTag(topic), { shared: positions[i]![0], partitioned: positions[i]![1] }]),
-    ),
-  }));
+  const eventKind = fc.constantFrom("none", "shared", "partitioned");
+  return fc.tuple(partition, anyTopics, positions, eventKind).map(([partition, topics, positions, kind]) => {
+    const entries = topics.map((topic, i): [string, TopicPositions] => {
+      return [topicTag(topic), { shared: positions[i]![0], partitioned: positions[i]![1] }];
+    });
+    const [tag, last] = entries.at(-1)!;
+    const cursor = { partition, topics: new Map(entries) };
+    return kind === "none" || last[kind].id === ZERO_ID ? cursor : { ...cursor, event: { tag, kind } };
+  });
 }
 
 t.test("a cursor reads as it was written, for all 64-bit ids and all epochs", async (t) => {
@@ -54,6 +60,20 @@ t.test("a cursor over the most topics a gateway reads keeps to its alphabet and 
   t.pass("for every cursor tried");
 });
 
+t.test("before the cursor of an event stands one that differs in that event alone", async (t) => {
+  fc.assert(
+    fc.property(anyCursor(anyPosition, 1, 3), (cursor) => {
+      const { partition, topics, event } = cursor;
+      const before = cursorBefore(cursor);
+      if (event === undefined) return assert.deepEqual(before, { partition, topics });
+      const { id, epoch } = topics.get(event.tag)![event.kind];
+      const changed = { ...topics.get(event.tag)!, [event.kind]: { id: previousEntryId(id), epoch } };
+      assert.deepEqual(before, { partition, topics: new Map(topics).set(event.tag, changed) });
+    }),
+  );
+  t.pass("for every cursor tried");
+});
+
 t.test("text that is not a cursor decodes to null, and never throws", async (t) => {
   const position = encodePosition({ id: "1700000000000-5", epoch: 2 });
   const part = `.${topicTag("orders")}${position}.`;
@@ -70,6 +90,7 @@ t.test("text that is not a cursor decodes to null, and never throws", async (t) 
     "1-.ab*.",
     `1-${part}${part}`,
     `1-${part}~~~~`,
+    `1-.${topicTag("orders")}~A.~A`,
     `1-${part}~`,
     `1-${part}A~`,
     `1-${part}--A`,

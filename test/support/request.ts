@@ -23,8 +23,10 @@ const TIMEOUT_MS = 20_000;
 
 /** One HTTP exchange over a TCP connection of its own, so that the kernel chooses a worker anew. */
 export async function request(url: string, options: RequestOptions = {}): Promise<Answer> {
-  const response = await send(url, options);
-  const body = await text(response);
+  const response = await send(url, options, AbortSignal.timeout(TIMEOUT_MS));
+  const body = await text(response).catch((error: Error) => {
+    throw new Error(`${response.statusCode} without an end: ${url} (${error.message})`);
+  });
   return { status: response.statusCode!, headers: response.headers, text: body, json: parse(body) };
 }
 
@@ -35,7 +37,6 @@ export async function send(url: string, options: RequestOptions, signal?: AbortS
   const outgoing = httpRequest(url, {
     agent: false,
     method,
-    timeout: TIMEOUT_MS,
     ...(signal && { signal }),
     headers: {
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
@@ -46,10 +47,8 @@ export async function send(url: string, options: RequestOptions, signal?: AbortS
       ...headers,
     },
   });
-  outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS} ms: ${method} ${url}`)));
   outgoing.end(payload);
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
-  outgoing.setTimeout(0);
   return response;
 }
 

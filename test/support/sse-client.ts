@@ -34,11 +34,14 @@ export interface SseClient {
   close(): void;
 }
 
+const ANSWER_WITHIN_MS = 20_000;
+
 /** @throws Error when the answer is not an event stream, with status and body in its message. */
 export async function openSse(t: Test, url: string, options: SseOptions = {}): Promise<SseClient> {
   const { token, lastEventId } = options;
   const aborter = new AbortController();
   t.teardown(() => aborter.abort());
+  const timer = setTimeout(() => aborter.abort(), ANSWER_WITHIN_MS);
   const response = await send(
     url,
     {
@@ -50,7 +53,7 @@ export async function openSse(t: Test, url: string, options: SseOptions = {}): P
       },
     },
     aborter.signal,
-  );
+  ).finally(() => clearTimeout(timer));
   if (response.statusCode !== 200) throw new Error(`refused with ${response.statusCode}: ${await text(response)}`);
   return follow(response, () => aborter.abort());
 }
@@ -107,6 +110,8 @@ class StrictParser {
   }
 
   #readBlock(block: string): void {
+    // An empty comment, which the gateway uses to push out what is unsent.
+    if (block === ":") return;
     const fields = new Map<string, string>();
     for (const line of block.split("\n")) {
       const [, name, value] = /^(event|id|data|retry): ([^\r]*)$/s.exec(line) ?? [];

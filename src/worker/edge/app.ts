@@ -18,7 +18,7 @@ import type { EdgeServices } from "./services.js";
 import { sseHandler } from "./sse.js";
 import { SseAudience } from "./sse-audience.js";
 import { statsHandler } from "./stats.js";
-import { webSocketBehavior } from "./websocket.js";
+import { leaveMissedBehind, webSocketBehavior } from "./websocket.js";
 import { WebSocketAudience } from "./websocket-audience.js";
 
 /** Everything of a worker that clients can reach. */
@@ -26,7 +26,7 @@ export interface Edge {
   readonly connections: Connections;
   openAudience(topic: string, format: "sse" | "json" | "msgpack"): SseAudience | WebSocketAudience;
   /** Must be called before events are handed to the hub. */
-  cutSockets(): void;
+  leaveMissedBehind(): void;
   /** @throws Error when the address is taken. */
   listen(): Promise<void>;
   /** No new connection is taken from now on. */
@@ -44,7 +44,7 @@ export function createEdge(services: EdgeServices): Edge {
     services,
     connections: new Connections(settings),
     origins: new OriginPolicy(settings.corsOrigins),
-    overLimit: new Set(),
+    missed: new Map(),
   };
   addRoutes(app, context);
 
@@ -61,12 +61,7 @@ export function createEdge(services: EdgeServices): Edge {
       if (format === "sse") return new SseAudience();
       return new WebSocketAudience(topic, format === "msgpack" ? publishBinary : publishText);
     },
-    cutSockets: () => {
-      for (const connection of context.overLimit) {
-        context.connections.countStale(connection);
-        connection.end("slow_consumer");
-      }
-    },
+    leaveMissedBehind: () => leaveMissedBehind(context),
     listen: () =>
       new Promise((resolve, reject) => {
         app.listen(settings.host, settings.port, (socket) => {

@@ -2,14 +2,17 @@ import type { Settings } from "../../config.js";
 import type { TransportCounts, WorkerStatistics } from "../../protocol/control.js";
 import { RefusalError } from "../../protocol/errors.js";
 import type { EdgeConnection } from "./services.js";
+import { type Backlogged, Stalls } from "./stalls.js";
 import { TokenBucket } from "./token-bucket.js";
 
-export interface TrackedConnection extends EdgeConnection {
+export interface TrackedConnection extends EdgeConnection, Backlogged {
   readonly transport: "sse" | "websocket";
   /** Has taken everything it was sent. */
   readonly isHealthy: boolean;
   /** Unix time in seconds. */
   readonly expiresAt: number;
+  /** Ends the TCP connection at once. */
+  cut(): void;
 }
 
 /** Tenants for which cleaned connections are remembered. */
@@ -22,10 +25,15 @@ export class Connections {
   readonly #byExpiry = new Map<number, Set<TrackedConnection>>();
   readonly #staleCleaned = { sse: new Map<string, number>(), websocket: new Map<string, number>() };
   readonly #arrivals: TokenBucket;
+  readonly #stalls: Stalls<TrackedConnection>;
 
   constructor(settings: Settings) {
     this.#settings = settings;
     this.#arrivals = new TokenBucket(settings.connectRate, performance.now());
+    this.#stalls = new Stalls(settings.stallSeconds, (connection) => {
+      this.#countStale(connection);
+      connection.cut();
+    });
   }
 
   /** @throws RefusalError `overloaded` when one more would be too many, or too soon. */
@@ -53,7 +61,22 @@ export class Connections {
     this.add(connection);
   }
 
-  countStale({ transport, tenant }: TrackedConnection): void {
+  /** The gateway found it silent, and closed it. */
+  timedOut(connection: TrackedConnection): void {
+    this.#countStale(connection);
+  }
+
+  /** Something of this connection is unsent: from now on it has to take some of it now and then. */
+  watchBacklog(connection: TrackedConnection): void {
+    this.#stalls.watch(connection, performance.now() / 1000);
+  }
+
+  /** Cuts connections that have taken nothing for too long. To be called every few seconds. */
+  cutStalled(): void {
+    this.#stalls.check(performance.now() / 1000);
+  }
+
+  #countStale({ transport, tenant }: TrackedConnection): void {
     const counts = this.#staleCleaned[transport];
     if (counts.has(tenant) || counts.size < MOST_TENANTS_COUNTED) counts.set(tenant, (counts.get(tenant) ?? 0) + 1);
   }

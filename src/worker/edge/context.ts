@@ -9,8 +9,8 @@ export interface EdgeContext {
   readonly connections: Connections;
   readonly origins: OriginPolicy;
   /**
-   * Sockets that missed a message, because too much was unsent. They must be gone before the next event is published,
-   * or they would get it after the one they missed.
+   * Sockets that missed a message, because too much was unsent, and the first one's cursor. They must have left the hub
+   * before the next event is published, or they would get it after the one they missed.
    */
-  readonly overLimit: Set<WebSocketConnection>;
+  readonly missed: Map<WebSocketConnection, string>;
 }

@@ -19,6 +19,8 @@ export interface EdgeServices {
   /** Greets the connection, catches it up from its last id, and makes it live. */
   open(connection: EdgeConnection, lastEventId: string | null): void;
   close(connection: EdgeConnection): void;
+  /** The connection missed the frame of this cursor: it is live no more, and catches up as it drains. */
+  fallBehind(connection: EdgeConnection, cursor: string): void;
   changeFilter(connection: EdgeConnection, filter: TypeFilter): void;
   /** @returns the ids, in the order of the items. @throws RefusalError when any item is bad; then none is added. */
   publish(request: PublishRequest): Promise<string[]>;
@@ -44,7 +46,7 @@ export interface EdgeConnection {
   /** Can take more at once, or is closed. */
   readonly hasRoom: boolean;
   filter: TypeFilter;
-  send(frame: Uint8Array): void;
+  send(frame: Uint8Array, cursor: string): void;
   greet(cursor: string): void;
   sendGap(gap: Gap): void;
   writable(): Promise<void>;
@@ -55,4 +57,4 @@ export interface EdgeConnection {
 }
 
 /** Reasons for which an accepted connection can be ended. */
-export type EndCode = "slow_consumer" | "token_expired" | "unavailable" | "rate_limited" | "too_large" | "going_away";
+export type EndCode = "token_expired" | "unavailable" | "rate_limited" | "too_large" | "going_away";

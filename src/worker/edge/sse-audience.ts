@@ -4,6 +4,7 @@ import type { SseConnection } from "./sse-connection.js";
 export class SseAudience {
   readonly #members = new Set<SseConnection>();
   #frames: Uint8Array[] = [];
+  #firstCursor = "";
 
   add(member: SseConnection): void {
     this.#members.add(member);
@@ -13,15 +14,15 @@ export class SseAudience {
     this.#members.delete(member);
   }
 
-  write(frame: Uint8Array): void {
+  write(frame: Uint8Array, cursor: string): void {
+    if (this.#frames.length === 0) this.#firstCursor = cursor;
     this.#frames.push(Uint8Array.from(frame));
   }
 
   flush(): void {
     if (this.#frames.length === 0) return;
-    const frames = this.#frames;
+    const joined = this.#frames.length === 1 ? this.#frames[0]! : Buffer.concat(this.#frames);
     this.#frames = [];
-    const joined = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
-    for (const member of this.#members) member.send(joined);
+    for (const member of this.#members) member.send(joined, this.#firstCursor);
   }
 }

@@ -16,8 +16,14 @@ export interface SseConnectionOptions {
   readonly maxBufferedBytes: number;
   /** Called once, however the connection ends. */
   readonly onClose: (connection: SseConnection) => void;
-  readonly onSlow: (connection: SseConnection) => void;
+  /** Too much is unsent: the frame of this cursor was not sent, and nothing after it is to be. */
+  readonly onBehind: (connection: SseConnection, cursor: string) => void;
+  /** Not everything was taken at once. */
+  readonly onBacklog: (connection: SseConnection) => void;
 }
+
+/** With a blank line, so that readers that split at blank lines find nothing before the next event. */
+const EMPTY_COMMENT = ":\n\n";
 
 /** One response that stays open (WHATWG HTML, section 9.2). */
 export class SseConnection implements TrackedConnection {
@@ -30,6 +36,8 @@ export class SseConnection implements TrackedConnection {
   filter: TypeFilter;
   isClosed = false;
   readonly #options: SseConnectionOptions;
+  /** Changes whenever the client took something. */
+  progress = 0;
   /** Bytes written since the kernel last took everything: uWebSockets.js keeps them without any bound of its own. */
   #unsent = 0;
   #waiting: (() => void)[] = [];
@@ -44,8 +52,8 @@ export class SseConnection implements TrackedConnection {
     this.#options = options;
     response.onAborted(() => this.#closed());
     response.onWritable(() => {
-      this.#unsent = 0;
-      this.#wake();
+      this.progress++;
+      this.#push();
       return true;
     });
   }
@@ -54,35 +62,37 @@ export class SseConnection implements TrackedConnection {
     return this.#unsent === 0;
   }
 
-  send(frame: Uint8Array | string): void {
+  get hasBacklog(): boolean {
+    return this.#unsent > 0;
+  }
+
+  send(frame: Uint8Array, cursor: string): void {
     if (this.isClosed) return;
-    const { response, maxBufferedBytes, onSlow } = this.#options;
-    if (this.#unsent > maxBufferedBytes) {
-      onSlow(this);
-      return;
-    }
-    response.cork(() => {
-      if (!response.write(frame) || this.#unsent > 0) this.#unsent += frame.length;
-    });
+    if (this.#unsent > this.#options.maxBufferedBytes) this.#options.onBehind(this, cursor);
+    else this.#write(frame);
+  }
+
+  keepWaiting(): void {
+    if (!this.isClosed) this.#push();
   }
 
   get hasRoom(): boolean {
-    return this.#unsent === 0;
+    return this.isClosed || this.#unsent === 0;
   }
 
   greet(cursor: string): void {
     const { tenant, user, channel } = this;
     const stream = channel.label === undefined ? {} : { stream: channel.label };
     const data = { tenant_id: tenant, user_id: user, timestamp: new Date().toISOString(), ...stream };
-    this.send(sseEvent("connected", data, cursor));
+    this.#write(sseEvent("connected", data, cursor));
   }
 
   sendGap(gap: Gap): void {
-    this.send(sseEvent("gap", gap));
+    if (!this.isClosed) this.#write(sseEvent("gap", gap));
   }
 
   writable(): Promise<void> {
-    if (this.hasRoom || this.isClosed) return Promise.resolve();
+    if (this.hasRoom) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -94,14 +104,34 @@ export class SseConnection implements TrackedConnection {
     this.#finish(sseEvent("reconnect", { reason: "going_away", retry_ms: retryMs }));
   }
 
+  cut(): void {
+    if (!this.isClosed) this.#options.response.close();
+  }
+
   #finish(lastWords: string): void {
     if (this.isClosed) return;
     const { response } = this.#options;
     this.#closed();
     response.cork(() => {
       response.write(lastWords);
-      response.end(undefined, true);
+      response.end();
     });
+  }
+
+  #write(frame: Uint8Array | string): void {
+    const { response, onBacklog } = this.#options;
+    response.cork(() => {
+      const taken = response.write(frame);
+      if (taken && this.#unsent === 0) return;
+      this.#unsent = taken ? 0 : this.#unsent + frame.length;
+    });
+    if (this.#unsent > 0) onBacklog(this);
+  }
+
+  /** With `onWritable` set, uWebSockets.js sends what is unsent only ahead of something new: a comment is the least. */
+  #push(): void {
+    this.#write(EMPTY_COMMENT);
+    if (this.#unsent === 0) this.#wake();
   }
 
   #closed(): void {
@@ -111,9 +141,10 @@ export class SseConnection implements TrackedConnection {
     this.#options.onClose(this);
   }
 
+  /** In a later turn, because this may be called in the midst of uWebSockets.js' own work on the socket. */
   #wake(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const resolve of waiting) resolve();
+    for (const resolve of waiting) setImmediate(resolve);
   }
 }

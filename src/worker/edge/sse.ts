@@ -71,10 +71,8 @@ function start(
       services.close(closed);
       services.release(closed.tenant);
     },
-    onSlow: (slow) => {
-      connections.countStale(slow);
-      slow.end("slow_consumer");
-    },
+    onBehind: (behind, cursor) => services.fallBehind(behind, cursor),
+    onBacklog: (slow) => connections.watchBacklog(slow),
   });
   connections.add(connection);
   response.cork(() => {

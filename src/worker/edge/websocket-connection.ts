@@ -16,6 +16,8 @@ export interface WebSocketConnectionOptions {
   readonly format: WireFormat;
   readonly subscriptions: readonly string[];
   readonly messageRate: number;
+  /** Too much is unsent: the frame of this cursor was not sent, and nothing after it is to be. */
+  readonly onBehind: (connection: WebSocketConnection, cursor: string) => void;
 }
 
 /** uWebSockets.js answers this when a message was dropped, because too much is unsent. */
@@ -39,19 +41,21 @@ export class WebSocketConnection implements TrackedConnection {
   expiresAt: number;
   readonly messages: TokenBucket;
   #socket: WebSocket<unknown> | null;
+  readonly #onBehind: WebSocketConnectionOptions["onBehind"];
   #waiting: (() => void)[] = [];
 
-  constructor({ socket, identity, channel, format, subscriptions, messageRate }: WebSocketConnectionOptions) {
+  constructor({ socket, identity, channel, format, ...options }: WebSocketConnectionOptions) {
     this.#socket = socket;
+    this.#onBehind = options.onBehind;
     this.tenant = identity.tenant;
     this.user = identity.user;
     this.roles = identity.roles;
     this.expiresAt = identity.expiresAt;
     this.channel = channel;
     this.format = format;
-    this.subscriptions = subscriptions;
-    this.filter = makeFilter(subscriptions);
-    this.messages = new TokenBucket(messageRate, performance.now());
+    this.subscriptions = options.subscriptions;
+    this.filter = makeFilter(options.subscriptions);
+    this.messages = new TokenBucket(options.messageRate, performance.now());
   }
 
   get isClosed(): boolean {
@@ -75,10 +79,14 @@ export class WebSocketConnection implements TrackedConnection {
     this.drained();
   }
 
+  /**
+   * Wakes who waits in `writable`, but in a later turn: what is sent while uWebSockets.js is still in its own drain event
+   * can stay in its buffer for good, because it then stops asking whether the socket is writable.
+   */
   drained(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const resolve of waiting) resolve();
+    for (const resolve of waiting) setImmediate(resolve);
   }
 
   enter(topic: string): void {
@@ -89,8 +97,24 @@ export class WebSocketConnection implements TrackedConnection {
     this.#socket?.unsubscribe(topic);
   }
 
-  send(frame: Uint8Array): void {
-    if (this.#socket?.send(frame, this.isBinary) === DROPPED) this.end("slow_consumer");
+  get hasBacklog(): boolean {
+    return this.#socket !== null && this.#socket.getBufferedAmount() > 0;
+  }
+
+  /** Changes whenever the client took something. */
+  get progress(): number {
+    return this.#socket?.getBufferedAmount() ?? 0;
+  }
+
+  send(frame: Uint8Array, cursor: string): void {
+    if (this.#socket?.send(frame, this.isBinary) === DROPPED) this.#onBehind(this, cursor);
+  }
+
+  /** uWebSockets.js keeps a socket with unsent bytes by itself. */
+  keepWaiting(): void {}
+
+  cut(): void {
+    this.#socket?.close();
   }
 
   say(message: ServerMessage): void {

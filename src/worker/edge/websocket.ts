@@ -3,6 +3,7 @@ import type { Channel } from "../../protocol/channel.js";
 import { closeCodeOf, RefusalError } from "../../protocol/errors.js";
 import {
   BEARER_PROTOCOL_PREFIX,
+  cursorOfMessage,
   encodeServerMessage,
   JSON_PROTOCOL,
   MSGPACK_PROTOCOL,
@@ -50,9 +51,9 @@ export function webSocketBehavior(channel: Channel, context: EdgeContext): WebSo
       else sayGoodbye(socket, new RefusalError("rate_limited"));
     },
     drain: (socket) => socket.getUserData().connection?.drained(),
-    dropped: (socket) => {
+    dropped: (socket, message) => {
       const { connection } = socket.getUserData();
-      if (connection !== null) context.overLimit.add(connection);
+      if (connection !== null) noteMissed(connection, new Uint8Array(message), context);
     },
     close: (socket, code, reason) => {
       const data = socket.getUserData();
@@ -61,13 +62,35 @@ export function webSocketBehavior(channel: Channel, context: EdgeContext): WebSo
       if (connection === null) return;
       // First: the socket must not be touched from here on.
       connection.closed();
-      if (code === ABNORMAL && Buffer.from(reason).toString() === TIMED_OUT) connections.countStale(connection);
+      if (code === ABNORMAL && Buffer.from(reason).toString() === TIMED_OUT) connections.timedOut(connection);
       connections.remove(connection);
       services.close(connection);
       services.release(connection.tenant);
-      context.overLimit.delete(connection);
+      context.missed.delete(connection);
     },
   };
+}
+
+/** Sends away from the hub whoever missed a message. To be called before anything more is published. */
+export function leaveMissedBehind(context: EdgeContext): void {
+  for (const [connection, cursor] of context.missed) leaveBehind(connection, cursor, context);
+  context.missed.clear();
+}
+
+/**
+ * uWebSockets.js tells of every message it drops, in the middle of its own work: nothing can be done about it there. What
+ * else this turn publishes is dropped as well.
+ */
+function noteMissed(connection: WebSocketConnection, message: Uint8Array, context: EdgeContext): void {
+  if (context.missed.has(connection)) return;
+  if (context.missed.size === 0) setImmediate(() => leaveMissedBehind(context));
+  const cursor = cursorOfMessage(message, connection.format);
+  if (cursor !== null) context.missed.set(connection, cursor);
+}
+
+function leaveBehind(connection: WebSocketConnection, cursor: string, { services, connections }: EdgeContext): void {
+  connections.watchBacklog(connection);
+  services.fallBehind(connection, cursor);
 }
 
 /** What uWebSockets.js calls a socket it closed for its silence. */
@@ -115,7 +138,16 @@ async function admit(socket: WebSocket<SocketData>, channel: Channel, context: E
       return;
     }
     const messageRate = services.settings.clientMessageRate;
-    const connection = new WebSocketConnection({ socket, identity, channel, format, subscriptions, messageRate });
+    const onBehind = (behind: WebSocketConnection, cursor: string) => leaveBehind(behind, cursor, context);
+    const connection = new WebSocketConnection({
+      socket,
+      identity,
+      channel,
+      format,
+      subscriptions,
+      messageRate,
+      onBehind,
+    });
     data.connection = connection;
     connections.add(connection);
     services.open(connection, asked.lastEventId);

@@ -24,7 +24,8 @@ export class Audience implements Beating {
 
   beat(): void {
     const { format, channel, room } = this.group;
-    this.sink.write(composeHeartbeat(format, channel, room.tenant, room.cursor(channel)));
+    const cursor = room.cursor(channel);
+    this.sink.write(composeHeartbeat(format, channel, room.tenant, cursor), cursor);
     this.sink.flush();
   }
 }

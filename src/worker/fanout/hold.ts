@@ -8,7 +8,7 @@ export interface LiveEvent {
 }
 
 /** Most bytes of live events kept for one connection while it catches up. */
-const MAX_HELD_BYTES = 4 * 1024 * 1024;
+const MAX_HELD_BYTES = 256 * 1024;
 
 /** Live events kept, in order, for a connection that is still being given older ones. */
 export class Hold {

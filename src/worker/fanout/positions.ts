@@ -1,6 +1,9 @@
-import { cursorHead, encodePosition, type Position, topicPart, topicTag } from "../../protocol/cursor.js";
-import { compareEntryIds, type EntryId } from "../../protocol/entry-id.js";
+import { cursorHead, EVENT_MARK, encodePosition, type Position, topicPart, topicTag } from "../../protocol/cursor.js";
+import { compareEntryIds, type EntryId, ZERO_ID } from "../../protocol/entry-id.js";
 import { partitionStream, type StreamLayout, sharedStream } from "../../protocol/stream.js";
+
+/** @param eventStream key of the stream that holds the event whose cursor is written; absent for any other cursor. */
+export type WriteCursor = (eventStream?: string) => string;
 
 /**
  * Up to where this worker has broadcast each stream: every event at or before a stream's position that concerns a
@@ -60,16 +63,18 @@ export class Positions {
   }
 
   /** A function that writes the cursor of these topics and this partition as they stand at the moment of the call. */
-  cursorWriter(topics: readonly string[], partition: number): () => string {
+  cursorWriter(topics: readonly string[], partition: number): WriteCursor {
     const head = cursorHead(partition);
     const parts = topics.map((topic) => ({
       tag: topicTag(topic),
       shared: this.#stream(sharedStream(this.#layout, topic).key),
       partitioned: this.#stream(partitionStream(this.#layout, topic, partition).key),
     }));
-    return () => {
+    return (eventStream) => {
       let cursor = head;
-      for (const { tag, shared, partitioned } of parts) cursor += topicPart(tag, shared.text, partitioned.text);
+      for (const { tag, shared, partitioned } of parts) {
+        cursor += topicPart(tag, markedText(shared, eventStream), markedText(partitioned, eventStream));
+      }
       return cursor;
     };
   }
@@ -77,7 +82,7 @@ export class Positions {
   #stream(key: string): StreamPosition {
     let stream = this.#streams.get(key);
     if (stream === undefined) {
-      stream = { id: "0-0", epoch: 0, text: "", known: false };
+      stream = { key, id: ZERO_ID, epoch: 0, text: "", known: false };
       this.#streams.set(key, stream);
     }
     return stream;
@@ -91,7 +96,12 @@ function setPosition(stream: StreamPosition, { id, epoch }: Position): void {
   stream.text = encodePosition(stream);
 }
 
+function markedText({ key, text }: StreamPosition, eventStream: string | undefined): string {
+  return key === eventStream ? EVENT_MARK + text : text;
+}
+
 interface StreamPosition {
+  readonly key: string;
   id: EntryId;
   epoch: number;
   /** As it stands in a cursor. */

@@ -11,16 +11,22 @@ export interface Subscriber {
   readonly channel: Channel;
   readonly format: FrameFormat;
   filter: TypeFilter;
-  /** Sends one frame to this connection alone, after everything sent before. The frame is good only for the call. */
-  send(frame: Uint8Array): void;
+  /**
+   * Sends one frame to this connection alone, after everything sent before. The frame is good only for the call.
+   * @param cursor of the frame.
+   */
+  send(frame: Uint8Array, cursor: string): void;
 }
 
 /** How a transport reaches all members of one audience with one call. */
 export interface AudienceSink {
   add(subscriber: Subscriber): void;
   remove(subscriber: Subscriber): void;
-  /** The frame is good only for the call: copy what must last. */
-  write(frame: Uint8Array): void;
+  /**
+   * The frame is good only for the call: copy what must last.
+   * @param cursor of the frame.
+   */
+  write(frame: Uint8Array, cursor: string): void;
   /** Ends a turn: what was written and not yet sent goes out now. */
   flush(): void;
 }

@@ -5,7 +5,7 @@ import type { StreamLayout } from "../../protocol/stream.js";
 import { type Audience, AudienceGroup, type AudienceOptions, type AudienceRoom } from "./audience.js";
 import { composeFrame } from "./frame.js";
 import type { Hold, LiveEvent } from "./hold.js";
-import type { Positions } from "./positions.js";
+import type { Positions, WriteCursor } from "./positions.js";
 import type { FrameFormat, Subscriber } from "./subscriber.js";
 
 /** Everyone of one tenant on this worker. Nothing in here can reach another tenant: it holds no reference to one. */
@@ -19,7 +19,7 @@ export class TenantRoom implements AudienceRoom {
   readonly #groups = new Map<string, AudienceGroup>();
   readonly #live = new Map<Subscriber, Audience>();
   readonly #byUser = new Map<string, Set<Subscriber>>();
-  readonly #cursors = new Map<Channel, () => string>();
+  readonly #cursors = new Map<Channel, WriteCursor>();
 
   constructor(tenant: string, layout: StreamLayout, positions: Positions, options: AudienceOptions) {
     this.tenant = tenant;
@@ -61,14 +61,17 @@ export class TenantRoom implements AudienceRoom {
     else this.#sendToUser(event);
   }
 
-  /** The position after everything delivered so far, for a connection on this channel. */
-  cursor(channel: Channel): string {
+  /**
+   * The position after everything delivered so far, for a connection on this channel.
+   * @param eventStream the stream of the event that is being delivered.
+   */
+  cursor(channel: Channel, eventStream?: string): string {
     let write = this.#cursors.get(channel);
     if (write === undefined) {
       write = this.#positions.cursorWriter(channelTopics(channel, this.#layout.topics), this.#partition);
       this.#cursors.set(channel, write);
     }
-    return write();
+    return write(eventStream);
   }
 
   /** Live connections by user. */
@@ -76,25 +79,30 @@ export class TenantRoom implements AudienceRoom {
     return this.#byUser;
   }
 
-  #broadcast({ topic, record }: LiveEvent, touched: Set<Audience>): void {
+  #broadcast({ topic, streamKey, record }: LiveEvent, touched: Set<Audience>): void {
     for (const group of this.#groups.values()) {
       if (!group.admits(topic, record)) continue;
+      let cursor = "";
       let frame: Uint8Array | undefined;
       group.forType(record.type, (audience) => {
-        frame ??= composeFrame(group.format, group.channel, record, this.cursor(group.channel));
-        audience.sink.write(frame);
+        if (frame === undefined) {
+          cursor = this.cursor(group.channel, streamKey);
+          frame = composeFrame(group.format, group.channel, record, cursor);
+        }
+        audience.sink.write(frame, cursor);
         touched.add(audience);
       });
     }
   }
 
   /** Not a broadcast: a user's own few connections. */
-  #sendToUser({ topic, record }: LiveEvent): void {
+  #sendToUser({ topic, streamKey, record }: LiveEvent): void {
     for (const subscriber of this.#byUser.get(record.target) ?? []) {
       const { channel, format, filter } = subscriber;
       if (!this.#group(channel, format).admits(topic, record) || !matches(filter, record.type)) continue;
       this.#live.get(subscriber)!.sink.flush();
-      subscriber.send(composeFrame(format, channel, record, this.cursor(channel)));
+      const cursor = this.cursor(channel, streamKey);
+      subscriber.send(composeFrame(format, channel, record, cursor), cursor);
     }
   }
 

@@ -85,8 +85,10 @@ export class Intake {
         await this.#readPending(reader);
         await this.#readNew(reader);
       } catch (error) {
-        this.#reading = false;
         if (this.#stopping.signal.aborted) break;
+        // The stream was deleted, and our group with it: it is made again at once, and nobody has to know.
+        if (isGroupGone(error) && this.#failures++ === 0) continue;
+        this.#reading = false;
         this.#options.log.warn({ err: error }, "reading from Redis was interrupted");
         await delay(retryDelay(this.#failures++), undefined, { signal: this.#stopping.signal }).catch(() => {});
       }
@@ -161,4 +163,8 @@ export class Intake {
       await addDeadLetter(commands, this.#topicOf.get(key)!, { key, entry, reason });
     }
   }
+}
+
+function isGroupGone(error: unknown): boolean {
+  return error instanceof Error && /^(NOGROUP|UNBLOCKED)/.test(error.message);
 }

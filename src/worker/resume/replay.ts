@@ -53,7 +53,8 @@ export class Replay {
   }
 
   /**
-   * Where ranges together hold more than `limit` wanted events, only the newest are given.
+   * Where ranges, and what their streams hold beyond them by now, together hold more than `limit` wanted events, only the
+   * newest are given.
    * @returns for each range, the last event left out, after which reading has to start; null where none is.
    */
   async leftOut(
@@ -61,12 +62,14 @@ export class Replay {
     limit: number,
     wanted: (record: BatchRecord) => boolean,
   ): Promise<(EntryId | null)[]> {
-    const lengths = await Promise.all(ranges.map(async ({ stream }) => (await this.stateOf(stream))?.length ?? 0));
-    if (lengths.reduce((sum, length) => sum + length, 0) <= limit) return ranges.map(() => null);
-    const newest = await Promise.all(ranges.map((range) => this.#newestIds(range, limit + 1, wanted)));
+    const states = await Promise.all(ranges.map(({ stream }) => this.stateOf(stream)));
+    const lengths = states.map((state) => state?.length ?? 0);
+    const last: (EntryId | null)[] = ranges.map(() => null);
+    if (lengths.reduce((sum, length) => sum + length, 0) <= limit) return last;
+    const toEnd = ranges.map((range, i) => ({ ...range, to: later(range.to, states[i]?.lastId ?? range.to) }));
+    const newest = await Promise.all(toEnd.map((range) => this.#newestIds(range, limit + 1, wanted)));
     const all = newest.flatMap((ids, range) => ids.map((id) => ({ range, id })));
     all.sort((a, b) => compareEntryIds(a.id, b.id));
-    const last: (EntryId | null)[] = ranges.map(() => null);
     for (const { range, id } of all.slice(0, Math.max(0, all.length - limit))) last[range] = id;
     return last;
   }
@@ -79,4 +82,8 @@ export class Replay {
     }
     return ids;
   }
+}
+
+function later(a: EntryId, b: EntryId): EntryId {
+  return compareEntryIds(a, b) >= 0 ? a : b;
 }
