@@ -47,7 +47,7 @@ async function runDemo(): Promise<void> {
     stops.unshift(feeder.stop, publisher.close);
     const tenants = USERS.map(({ tenant, user }): DemoTenant => {
       const claims = { tenant, user, roles: ["publisher"], ttlSeconds: TOKEN_TTL_SECONDS };
-      return { tenant, token: signToken(settings.jwt.secret!, claims) };
+      return { tenant, token: signToken(settings.jwt.secret!, claims, settings.jwt) };
     });
     console.log(demoText(base, tenants, redis.how));
     if (!ending.aborted) await Promise.race([once(ending, "abort"), gateway.failed]);

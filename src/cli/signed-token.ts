@@ -8,11 +8,11 @@ export async function signedToken(claims: TokenClaims): Promise<string> {
   if (jwt.secret === undefined) {
     throw new SettingsError(["JWT_SECRET_KEY is not set, and a token can be signed with a secret only"]);
   }
-  const token = signToken(jwt.secret, claims);
+  const token = signToken(jwt.secret, claims, jwt);
   const verdict = await makeTokenVerifier(jwt)(token);
   if ("identity" in verdict) return token;
   throw new SettingsError([
-    "the gateway would refuse the token: tenant and user have to be 1 to 256 bytes, JWT_ALGORITHMS has to hold HS256, " +
-      "and JWT_ISSUER, JWT_AUDIENCE, JWT_TENANT_CLAIM and JWT_USER_CLAIM must not ask for other claims than this command writes",
+    "the gateway would refuse the token: tenant and user have to be 1 to 256 bytes, and JWT_TENANT_CLAIM and " +
+      "JWT_USER_CLAIM must not name a claim with a meaning of its own",
   ]);
 }

@@ -17,9 +17,9 @@ export interface Pool {
 }
 
 /** Entries of one read up to which encoding in place wins, see docs/decisions/0003-pool-cut-over.md. */
-export const ENCODE_IN_PLACE_UP_TO = 32;
+export const ENCODE_IN_PLACE_UP_TO = 16;
 /** Bytes of their values, from the same measurement: a few large events hold the event loop as long as many small ones. */
-export const ENCODE_IN_PLACE_BYTES = 32 * 1024;
+export const ENCODE_IN_PLACE_BYTES = 16 * 1024;
 
 export interface InPlaceLimits {
   readonly entries: number;

@@ -1,4 +1,5 @@
-import { createSigner } from "fast-jwt";
+import { type Algorithm, createSigner } from "fast-jwt";
+import type { TokenRules } from "./verify-tokens.js";
 
 export interface TokenClaims {
   readonly tenant: string;
@@ -7,16 +8,21 @@ export interface TokenClaims {
   readonly ttlSeconds: number;
 }
 
-/** Signs an access token with HS256, for the command line, the demo and the tests. */
-export function signToken(secret: string, { tenant, user, roles, ttlSeconds }: TokenClaims, now = Date.now()): string {
-  const sign = createSigner({ key: secret, algorithm: "HS256", noTimestamp: true });
-  const issuedAt = Math.floor(now / 1000);
-  return sign({
-    tenant_id: tenant,
-    user_id: user,
-    ...(roles !== undefined && roles.length > 0 && { roles }),
-    type: "access",
-    iat: issuedAt,
-    exp: issuedAt + ttlSeconds,
+/** Where they are not given: HS256, and the claims `tenant_id` and `user_id`. */
+export type SigningRules = Partial<
+  Pick<TokenRules, "algorithms" | "issuer" | "audience" | "tenantClaim" | "userClaim">
+>;
+
+/** Signs an access token with an HMAC secret, for the command line, the demo and the tests. */
+export function signToken(secret: string, claims: TokenClaims, rules: SigningRules = {}): string {
+  const { tenant, user, roles = [], ttlSeconds } = claims;
+  const { algorithms, issuer, audience, tenantClaim = "tenant_id", userClaim = "user_id" } = rules;
+  const sign = createSigner({
+    key: secret,
+    algorithm: (algorithms?.[0] ?? "HS256") as Algorithm,
+    expiresIn: ttlSeconds * 1000,
+    ...(issuer !== undefined && { iss: issuer }),
+    ...(audience !== undefined && { aud: audience }),
   });
+  return sign({ [tenantClaim]: tenant, [userClaim]: user, ...(roles.length > 0 && { roles }), type: "access" });
 }

@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
+import { exposeMetrics, type MetricsSnapshot } from "../observe/metrics.js";
 import type { Member } from "./fleet.js";
 
 export interface OperatorOptions {
@@ -19,6 +20,7 @@ export function listenForOperators(options: OperatorOptions): Promise<Server> {
     } else if (path === "/health/live") answer(response, 200, { status: "alive" });
     else if (path === "/health/ready") answerReady(response, options);
     else if (path === "/status") answer(response, 200, status(options));
+    else if (path === "/metrics") void answerMetrics(response, options);
     else answer(response, 404, { error: { code: "not_found", message: "Not found" } });
   });
   return new Promise((resolve, reject) => {
@@ -39,6 +41,12 @@ function problemsOf({ members, isStopping }: OperatorOptions): string[] {
     if (!listening || health === null) return [`worker ${id} is starting`];
     return health.problems.map((problem) => `worker ${id}: ${problem}`);
   });
+}
+
+async function answerMetrics(response: ServerResponse, { members }: OperatorOptions): Promise<void> {
+  const snapshots = members().flatMap(({ health }) => (health === null ? [] : [health.metrics as MetricsSnapshot]));
+  const { contentType, text } = await exposeMetrics(snapshots);
+  response.writeHead(200, { "content-type": contentType }).end(text);
 }
 
 function status({ group, members }: OperatorOptions): unknown {

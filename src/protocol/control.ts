@@ -24,6 +24,8 @@ export interface WorkerHealth {
   /** What keeps the worker from delivering. Empty: nothing. */
   readonly problems: readonly string[];
   readonly connections: { readonly sse: number; readonly websocket: number };
+  /** Of the worker's metrics library, which alone knows what is inside. */
+  readonly metrics: unknown;
 }
 
 /** Primary to worker. */

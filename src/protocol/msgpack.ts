@@ -12,14 +12,9 @@ const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefi
 /** Without references (`structuredClone`): with them a few bytes could stand for gigabytes. */
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: AUTO, structuredClone: false });
 
-/** A view of the packer's own memory, good until the next call: copy what must last. */
-export function packView(value: unknown): Uint8Array {
-  return packr.pack(value);
-}
-
+/** The bytes stay as they are: msgpackr goes on behind them, it does not overwrite. */
 export function packMessage(value: unknown): Uint8Array {
-  // In Node the packer answers a Buffer, whose own `slice` does not copy.
-  return Uint8Array.prototype.slice.call(packView(value));
+  return packr.pack(value);
 }
 
 /** @throws Error when `bytes` are not exactly one MessagePack value. */

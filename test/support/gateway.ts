@@ -47,7 +47,7 @@ export interface Gateway {
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const READY_WITHIN_MS = 40_000;
 const STOP_WITHIN_MS = 30_000;
-const SHOWN_ON_FAILURE = 50;
+const SHOWN_ON_FAILURE = 20;
 
 /**
  * A gateway of the test's own, with nothing of our environment. It ends with the test, which fails when one of its
@@ -138,10 +138,11 @@ export function launch(args: readonly string[], env: Readonly<Record<string, str
   return { child, exited, stop, output: () => chunks.join("") };
 }
 
-/** The last lines it logged as a warning or worse, and all that is no log line. */
+/** What it logged last as a warning or worse, each kind once, and all that is no log line. */
 function troubles(output: string): string {
   const lines = output.split("\n").filter((line) => !/^\{"level":[123]0,/.test(line));
-  return lines.slice(-SHOWN_ON_FAILURE).join("\n");
+  const kinds = new Map(lines.map((line) => [line.replace(/\d+/g, ""), line.slice(0, 1_000)]));
+  return [...kinds.values()].slice(-SHOWN_ON_FAILURE).join("\n");
 }
 
 /** Also after the test's end, where tap no longer listens. */

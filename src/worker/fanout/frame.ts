@@ -1,6 +1,6 @@
 import type { BatchRecord } from "../../protocol/batch.js";
 import type { Channel } from "../../protocol/channel.js";
-import { packView } from "../../protocol/msgpack.js";
+import { packMessage } from "../../protocol/msgpack.js";
 import { SSE_EVENT_END, sseEvent, sseEventHead } from "../../protocol/sse.js";
 import { encodeServerMessage, type ServerMessage } from "../../protocol/websocket.js";
 import type { FrameFormat } from "./subscriber.js";
@@ -60,7 +60,7 @@ function composeJson(messageType: string, { jsonTail }: BatchRecord, cursor: str
 /** The tail is a map; two more pairs go before its first (MessagePack specification, "Map format family"). */
 function composeMsgpack(messageType: string, { msgpackTail }: BatchRecord, cursor: string): Uint8Array {
   reserve(msgpackTail.length);
-  const head = packView({ type: messageType, id: cursor });
+  const head = packMessage({ type: messageType, id: cursor });
   scratch.set(head, 0);
   scratch[0] = head[0]! + (msgpackTail[0]! & FIXMAP_COUNT);
   scratch.set(msgpackTail.subarray(1), head.length);

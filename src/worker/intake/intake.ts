@@ -21,6 +21,10 @@ export interface IntakeOptions {
   readonly deliver: (sections: readonly BatchSection[]) => Promise<void>;
   /** Where each stream stands before the first read. */
   readonly onAttached: (positions: ReadonlyMap<string, EntryId>) => void;
+  /** Entries read, delivered and acknowledged. */
+  readonly onRead: (entries: number) => void;
+  /** An entry nobody can get was put aside. */
+  readonly onDeadLetter: (reason: string) => void;
   readonly log: Log;
 }
 
@@ -153,6 +157,7 @@ export class Intake {
     for (const { streamKey, lastId } of sections) this.#processed.set(streamKey, lastId);
     await this.#buryDeadLetters(raw, deadLetters);
     await acknowledge(commands, group, new Map(raw.map(({ key, entries }) => [key, entries.map(({ id }) => id)])));
+    this.#options.onRead(raw.reduce((sum, { entries }) => sum + entries.length, 0));
   }
 
   async #buryDeadLetters(raw: readonly RawSection[], deadLetters: Encoded["deadLetters"]): Promise<void> {
@@ -161,6 +166,7 @@ export class Intake {
       const entry = raw.find((section) => section.key === key)!.entries.find((candidate) => candidate.id === id)!;
       log.warn({ stream: key, entry: id, reason }, "an entry can be delivered to nobody");
       await addDeadLetter(commands, this.#topicOf.get(key)!, { key, entry, reason });
+      this.#options.onDeadLetter(reason);
     }
   }
 }
