@@ -46,7 +46,7 @@ export class Fleet {
   constructor(options: FleetOptions) {
     this.#options = options;
     this.#census = new Census(
-      () => [...this.#members.values()].map(({ id }) => id),
+      () => this.members().flatMap(({ id, listening }) => (listening ? [id] : [])),
       (id, message) => this.#tell(id, message),
     );
     cluster.setupPrimary({ exec: options.entry, args: [] });

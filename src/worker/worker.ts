@@ -55,6 +55,8 @@ const TICK_MS = 1_000;
 const INTEREST_SWEEP_EVERY_SECONDS = 5;
 const LONGEST_RETRY_MS = 3_000;
 const LEAST_RETRY_MS = 500;
+/** Milliseconds after which a sibling that has not greeted us is taken to be down. */
+const MEET_WITHIN_MS = 3_000;
 /** Milliseconds the last words to clients are given to leave. */
 const FAREWELL_MS = 250;
 
@@ -95,6 +97,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     onBatch: broadcast,
     onPositions: (entries) => advance(new Map(entries)),
   });
+  relay.setSiblings(siblings);
   const progress = new Progress(
     streams.map(({ key }) => key),
     positions,
@@ -106,9 +109,11 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     },
     now,
   });
+  const mayStart = relay.allMet(MEET_WITHIN_MS);
   const intakes = readsOf(streams, settings.redis.mode).map(
     (read) =>
       new Intake({
+        mayStart,
         group,
         streams: read,
         commands,
@@ -178,7 +183,6 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     statistics: links.statistics,
     problems,
   });
-  relay.setSiblings(siblings);
   const ticking = setInterval(tick, TICK_MS);
 
   function broadcast(sections: readonly BatchSection[]): void {

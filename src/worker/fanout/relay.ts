@@ -44,6 +44,9 @@ export class Relay {
   readonly #inbound = new Set<Socket>();
   readonly #barriers = new Map<number, { waitingFor: Set<number>; passed: () => void }>();
   #lastBarrier = 0;
+  /** Siblings that have told us their interest. */
+  readonly #met = new Set<number>();
+  #onMet: () => void = () => {};
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -59,9 +62,24 @@ export class Relay {
       if (present.has(worker)) continue;
       link.close();
       this.#siblings.delete(worker);
+      this.#met.delete(worker);
       for (const number of this.#barriers.keys()) this.#passBarrier(number, worker);
     }
     for (const peer of peers) this.#sibling(peer);
+  }
+
+  /**
+   * Resolves once every sibling has told us its interest: what is read before could be withheld from its subscribers.
+   * @param withinMs after which siblings that are silent are taken to be down; they have no subscribers then.
+   */
+  async allMet(withinMs: number): Promise<void> {
+    const deadline = new Promise<true>((resolve) => setTimeout(resolve, withinMs, true).unref());
+    while ([...this.#siblings.keys()].some((worker) => !this.#met.has(worker))) {
+      const met = new Promise<false>((resolve) => {
+        this.#onMet = () => resolve(false);
+      });
+      if (await Promise.race([met, deadline])) return;
+    }
   }
 
   /** Whether a sibling has subscribers of this tenant. */
@@ -195,6 +213,8 @@ export class Relay {
       sibling.tenants.add(tenant);
       if (msgpack) sibling.msgpackTenants.add(tenant);
     }
+    this.#met.add(speaker);
+    this.#onMet();
   }
 
   async #answerBarrier(speaker: number, number: number): Promise<void> {

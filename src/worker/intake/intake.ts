@@ -10,6 +10,8 @@ import { acknowledge, addDeadLetter, type GroupRead, readGroup } from "../../red
 import { attachStream } from "./attach.js";
 
 export interface IntakeOptions {
+  /** Nothing is read before this resolves. */
+  readonly mayStart: Promise<void>;
   readonly group: string;
   readonly streams: readonly StreamRef[];
   /** For everything that does not block. */
@@ -80,6 +82,7 @@ export class Intake {
   }
 
   async #run(): Promise<void> {
+    await this.#options.mayStart;
     const reader = this.#options.connect();
     this.#reader = reader;
     while (!this.#stopping.signal.aborted) {
