@@ -24,9 +24,9 @@ const folder = await mkdtemp(join(tmpdir(), "ragline-tests-"));
 try {
   const results = join(folder, "results.tap");
   const exitCode = await runTap(results);
-  const tap = await readFile(results, "utf8").catch(() => "");
-  const { passed, failed } = count(tap, exitCode);
-  if (!isTerminal) console.log(failures(tap));
+  const text = await readFile(results, "utf8").catch(() => "");
+  const { passed, failed } = count(text, exitCode);
+  if (!isTerminal) console.log(failures(text));
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = exitCode === 0 && failed > 0 ? 1 : exitCode;
 } finally {
@@ -35,11 +35,17 @@ try {
 
 /** @returns its exit code, 1 when it was killed. */
 async function runTap(results: string): Promise<number> {
+  // A fresh installation of tap has all its own plugins, also the one that .taprc takes out.
+  await tap(["build"], process.env);
   const options = ["--jobs=2", "--reporter=base", `--output-file=${results}`];
   // Without a terminal the reporter would draw each of its frames below the last one, but for this variable.
   const env = isTerminal ? process.env : { ...process.env, CI: "true" };
-  const tap = spawn(TAP, [...options, ...process.argv.slice(2)], { env, stdio: "inherit" });
-  const [code] = (await once(tap, "exit")) as [number | null];
+  return tap([...options, ...process.argv.slice(2)], env);
+}
+
+async function tap(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn(TAP, args, { env, stdio: "inherit" });
+  const [code] = (await once(child, "exit")) as [number | null];
   return code ?? 1;
 }
 

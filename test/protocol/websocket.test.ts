@@ -3,6 +3,7 @@ import fc from "fast-check";
 import t from "tap";
 import { packMessage, unpackMessage } from "../../src/protocol/msgpack.ts";
 import {
+  cursorOfMessage,
   encodeServerMessage,
   MAX_CLIENT_MESSAGE_BYTES,
   parseClientMessage,
@@ -137,5 +138,15 @@ t.test("the server says the same in both formats, text in one and bytes in the o
     const [text, packed] = [encodeServerMessage(message, "json"), encodeServerMessage(message, "msgpack")];
     t.strictSame(JSON.parse(text as string), message);
     t.strictSame(unpackMessage(packed as Uint8Array), message);
+  }
+});
+
+t.test("a message of ours that was not sent still tells its id, if it has one", async (t) => {
+  const timestamp = "2024-05-01T12:00:00.000Z";
+  for (const format of ["json", "msgpack"] as const) {
+    const bytesOf = (message: ServerMessage) => Buffer.from(encodeServerMessage(message, format) as string);
+    t.equal(cursorOfMessage(bytesOf({ type: "ping", id: "1A.abc.", timestamp }), format), "1A.abc.");
+    t.equal(cursorOfMessage(bytesOf({ type: "pong", timestamp }), format), null);
+    t.equal(cursorOfMessage(new Uint8Array(0), format), null);
   }
 });
