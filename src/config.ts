@@ -11,6 +11,7 @@ import {
 } from "./config/algorithms.js";
 import { isLoopback, MASK, normalOrigin } from "./config/kinds.js";
 import { KEY_SOURCES, NAMES, type Name, PUBLISHER_NAMES, type Row, TABLE, type Values } from "./config/table.js";
+import { topicTag } from "./protocol/cursor.js";
 
 /** Everything the gateway can be told, read from the environment once. docs/settings.md has defaults, units and ranges. */
 export interface Settings {
@@ -197,10 +198,14 @@ function streamSettings(values: Pick<Values, (typeof PUBLISHER_NAMES)[number]>, 
   if (mode === "sentinel" && !sentinelName) {
     problems.add(["REDIS_MODE", "REDIS_SENTINEL_NAME"], "REDIS_SENTINEL_NAME is required with REDIS_MODE=sentinel");
   }
+  const { RAGLINE_TOPICS: topics } = values;
+  if (new Set(topics.map(topicTag)).size < topics.length) {
+    problems.add(["RAGLINE_TOPICS"], "RAGLINE_TOPICS has two names that a cursor cannot tell apart; rename one");
+  }
   return {
     redis: { urls, mode, ...(mode === "sentinel" && sentinelName && { sentinelName }) },
     streamPrefix: values.RAGLINE_STREAM_PREFIX,
-    topics: values.RAGLINE_TOPICS,
+    topics,
     partitions: values.RAGLINE_PARTITIONS,
     streamMaxLen: values.RAGLINE_STREAM_MAXLEN,
   };

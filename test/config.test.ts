@@ -196,6 +196,7 @@ t.test(
 
 t.test("topics are 1 to 8 distinct names of letters, digits, _ and -", async (t) => {
   t.strictSame(loadSettings({ ...valid, RAGLINE_TOPICS: "a, b" }).topics, ["a", "b"]);
+  t.throws(() => loadSettings({ ...valid, RAGLINE_TOPICS: "t16,t907" }), /RAGLINE_TOPICS .*tell apart/);
   const refused = ["a,a", "a,,b", ",", " ", "a:b", "{a}", "ä", "a".repeat(65), "a,b,c,d,e,f,g,h,i"];
   checks(t, "RAGLINE_TOPICS", ["a", "a,b,c,d,e,f,g,h", "a".repeat(64)], refused);
 });

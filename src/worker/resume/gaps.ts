@@ -1,5 +1,5 @@
 import type { Position } from "../../protocol/cursor.js";
-import { compareEntryIds, type EntryId, ZERO_ID } from "../../protocol/entry-id.js";
+import { compareEntryIds, type EntryId, previousEntryId, ZERO_ID } from "../../protocol/entry-id.js";
 import type { Gap } from "../../protocol/websocket.js";
 import type { StreamState } from "../../redis/streams.js";
 
@@ -22,7 +22,10 @@ export function continuityOf(topic: string, { id }: Position, state: StreamState
   const intact: Continuity = { from: id, gap: null };
   if (id === ZERO_ID) return wasTrimmed(state) ? withGap(topic, "trimmed", id, state!, id) : intact;
   if (state === null || compareEntryIds(state.lastId, id) < 0) return withGap(topic, "reset", id, state, ZERO_ID);
-  if (state.lastId === id || (state.firstId !== null && compareEntryIds(state.firstId, id) <= 0)) return intact;
+  // Also right before the first entry, where a slow client stands that missed it: nothing fits between.
+  if (state.lastId === id || (state.firstId !== null && compareEntryIds(previousEntryId(state.firstId), id) <= 0)) {
+    return intact;
+  }
   // The entry at the position is gone. In a stream that never lost one, it was never there: another stream's position.
   return wasTrimmed(state) ? withGap(topic, "trimmed", id, state, id) : withGap(topic, "reset", id, state, ZERO_ID);
 }
