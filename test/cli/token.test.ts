@@ -32,11 +32,19 @@ t.test("without a secret to sign with, token says so and exits with 78", async (
   t.notMatch(wrong.stderr, "hunter2");
 });
 
+t.test("a token has the claims that the settings ask for", async (t) => {
+  const env = { ...ENV, JWT_ALGORITHMS: "HS512", JWT_ISSUER: "us", JWT_AUDIENCE: "them", JWT_TENANT_CLAIM: "org" };
+  const { code, stdout } = await runCli(["token", "--tenant", "acme", "--user", "u1"], env);
+  t.equal(code, 0);
+  const verdict = await makeTokenVerifier(loadSettings(env).jwt)(stdout.trim());
+  t.match(verdict, { identity: { tenant: "acme", user: "u1" } });
+});
+
 t.test("a token that the gateway would refuse is not printed", async (t) => {
   const args = ["token", "--tenant", "acme", "--user", "u1"];
   const outcomes = await Promise.all([
     runCli(["token", "--tenant", "", "--user", "u1"], ENV),
-    runCli(args, { ...ENV, JWT_TENANT_CLAIM: "org" }),
+    runCli(args, { ...ENV, JWT_TENANT_CLAIM: "type" }),
   ]);
   for (const { code, stdout, stderr } of outcomes) {
     t.equal(code, 78);
