@@ -28,17 +28,19 @@ export interface WorkerHealth {
   readonly metrics: unknown;
 }
 
+/** A worker's part. */
+export interface Assignment {
+  readonly worker: number;
+  readonly group: string;
+  readonly layout: StreamLayout;
+  readonly units: readonly UnitId[];
+  readonly socketPath: string;
+  readonly siblings: readonly Peer[];
+}
+
 /** Primary to worker. */
 export type ToWorker =
-  | {
-      readonly kind: "assign";
-      readonly worker: number;
-      readonly group: string;
-      readonly layout: StreamLayout;
-      readonly units: readonly UnitId[];
-      readonly socketPath: string;
-      readonly siblings: readonly Peer[];
-    }
+  | ({ readonly kind: "assign" } & Assignment)
   | { readonly kind: "collect"; readonly request: number }
   | { readonly kind: "statistics"; readonly request: number; readonly workers: readonly WorkerStatistics[] }
   | { readonly kind: "stop" };

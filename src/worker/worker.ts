@@ -4,11 +4,11 @@ import { openWorkerMetrics } from "../observe/metrics.js";
 import { openPool } from "../pool/pool.js";
 import { makeTokenChecker } from "../pool/token-checker.js";
 import type { BatchSection } from "../protocol/batch.js";
-import type { Peer, ToPrimary, WorkerStatistics } from "../protocol/control.js";
+import type { Assignment, Peer, ToPrimary, WorkerStatistics } from "../protocol/control.js";
 import type { EntryId } from "../protocol/entry-id.js";
 import { RefusalError } from "../protocol/errors.js";
 import type { Identity } from "../protocol/identity.js";
-import { type StreamLayout, type UnitId, unitStreams } from "../protocol/stream.js";
+import { unitStreams } from "../protocol/stream.js";
 import { makeBodyPublisher } from "../publisher/publish-request.js";
 import { makeEventWriter } from "../publisher/write.js";
 import { connectRedis } from "../redis/connect.js";
@@ -24,16 +24,6 @@ import { Relay } from "./fanout/relay.js";
 import { Intake } from "./intake/intake.js";
 import { readsOf } from "./intake/reads.js";
 import { Replay } from "./resume/replay.js";
-
-/** What the primary assigned. */
-export interface Assignment {
-  readonly worker: number;
-  readonly group: string;
-  readonly layout: StreamLayout;
-  readonly units: readonly UnitId[];
-  readonly socketPath: string;
-  readonly siblings: readonly Peer[];
-}
 
 export interface WorkerLinks {
   tellPrimary(message: ToPrimary): void;
