@@ -4,6 +4,7 @@ import type { Log } from "../observe/log.js";
 import type { ToPrimary, ToWorker, WorkerHealth, WorkerStatistics } from "../protocol/control.js";
 import type { StreamLayout, UnitId } from "../protocol/stream.js";
 import { Census } from "./census.js";
+import { type QuotaLimits, Quotas } from "./quotas.js";
 
 export interface FleetOptions {
   readonly workers: number;
@@ -14,6 +15,7 @@ export interface FleetOptions {
   readonly units: ReadonlyMap<number, readonly UnitId[]>;
   /** Private directory for the workers' sockets. */
   readonly directory: string;
+  readonly quotas: QuotaLimits;
   readonly log: Log;
   /** A worker cannot do its work at all, for instance because the port is taken. */
   readonly onFailed: (message: string) => void;
@@ -40,6 +42,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #members = new Map<number, Member>();
   readonly #census: Census;
+  readonly #quotas: Quotas;
   readonly #restarts = new Map<number, { count: number; at: number }>();
   #stopping = false;
 
@@ -49,6 +52,7 @@ export class Fleet {
       () => this.members().flatMap(({ id, listening }) => (listening ? [id] : [])),
       (id, message) => this.#tell(id, message),
     );
+    this.#quotas = new Quotas(options.quotas);
     cluster.setupPrimary({ exec: options.entry, args: [] });
     for (let id = 1; id <= options.workers; id++) this.#start(id);
   }
@@ -105,6 +109,7 @@ export class Fleet {
     member.listening = false;
     member.health = null;
     this.#census.forget(id);
+    this.#quotas.forget(id);
     setTimeout(() => {
       if (!this.#stopping) this.#start(id);
     }, delay);
@@ -131,6 +136,15 @@ export class Fleet {
         return;
       case "collected":
         this.#census.collected(member.id, message.request, message.statistics);
+        return;
+      case "take-place": {
+        const { request, tenant, user } = message;
+        const taken = this.#quotas.take(member.id, tenant, user);
+        this.#tell(member.id, { kind: "place", request, taken });
+        return;
+      }
+      case "give-back-place":
+        this.#quotas.giveBack(member.id, message.tenant, message.user);
         return;
       case "ask-statistics":
         void this.#answerStatistics(member.id, message.request);

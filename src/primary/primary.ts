@@ -52,6 +52,7 @@ export async function runPrimary(settings: Settings, entry: string): Promise<voi
     layout,
     units: assignUnits(allUnits(layout), ids),
     directory,
+    quotas: { perTenant: settings.maxConnectionsPerTenant, perUser: settings.maxConnectionsPerUser },
     log,
     onFailed: (message) => {
       log.fatal({ message }, "a worker cannot start");

@@ -42,6 +42,7 @@ export interface Assignment {
 export type ToWorker =
   | ({ readonly kind: "assign" } & Assignment)
   | { readonly kind: "collect"; readonly request: number }
+  | { readonly kind: "place"; readonly request: number; readonly taken: boolean }
   | { readonly kind: "statistics"; readonly request: number; readonly workers: readonly WorkerStatistics[] }
   | { readonly kind: "stop" };
 
@@ -52,5 +53,7 @@ export type ToPrimary =
   | { readonly kind: "listening" }
   | { readonly kind: "health"; readonly health: WorkerHealth }
   | { readonly kind: "collected"; readonly request: number; readonly statistics: WorkerStatistics }
+  | { readonly kind: "take-place"; readonly request: number; readonly tenant: string; readonly user: string }
+  | { readonly kind: "give-back-place"; readonly tenant: string; readonly user: string }
   | { readonly kind: "ask-statistics"; readonly request: number }
   | { readonly kind: "failed"; readonly message: string };

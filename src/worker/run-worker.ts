@@ -1,36 +1,32 @@
 import { loadSettings } from "../config.js";
-import type { ToPrimary, ToWorker, WorkerStatistics } from "../protocol/control.js";
-import { openWorker, type Worker } from "./worker.js";
+import type { ToWorker } from "../protocol/control.js";
+import { RefusalError } from "../protocol/errors.js";
+import { PrimaryLink } from "./primary-link.js";
+import { openWorker, type Worker, type WorkerLinks } from "./worker.js";
 
-/** Milliseconds the primary has to collect statistics before what is known is used. */
-const STATISTICS_TIMEOUT_MS = 3_000;
+/** Milliseconds the primary has to answer before what is known is used. */
+const ANSWER_TIMEOUT_MS = 3_000;
 
 /** A worker process: does what the primary says, and ends when the primary is gone. */
 export function runWorker(): void {
   const settings = loadSettings();
-  const waiting = new Map<number, (workers: readonly WorkerStatistics[]) => void>();
-  let lastRequest = 0;
+  const primary = new PrimaryLink();
   let worker: Worker | null = null;
 
-  const tellPrimary = (message: ToPrimary) => {
-    if (process.connected) process.send!(message);
+  const links: WorkerLinks = {
+    tellPrimary: (message) => primary.tell(message),
+    statistics: async () => {
+      const answer = await primary.ask({ kind: "ask-statistics" }, ANSWER_TIMEOUT_MS);
+      if (answer?.kind === "statistics") return answer.workers;
+      return worker === null ? [] : [worker.edge.connections.statistics()];
+    },
+    takePlace: async ({ tenant, user }) => {
+      const answer = await primary.ask({ kind: "take-place", tenant, user }, ANSWER_TIMEOUT_MS);
+      if (answer?.kind !== "place") throw new RefusalError("overloaded");
+      return answer.taken;
+    },
+    giveBackPlace: ({ tenant, user }) => primary.tell({ kind: "give-back-place", tenant, user }),
   };
-
-  const statistics = () =>
-    new Promise<readonly WorkerStatistics[]>((resolve) => {
-      const request = ++lastRequest;
-      const answer = (workers: readonly WorkerStatistics[]) => {
-        clearTimeout(timer);
-        waiting.delete(request);
-        resolve(workers);
-      };
-      const timer = setTimeout(
-        () => answer(worker === null ? [] : [worker.edge.connections.statistics()]),
-        STATISTICS_TIMEOUT_MS,
-      );
-      waiting.set(request, answer);
-      tellPrimary({ kind: "ask-statistics", request });
-    });
 
   async function stop(): Promise<never> {
     await worker?.stop();
@@ -40,18 +36,21 @@ export function runWorker(): void {
   async function handle(message: ToWorker): Promise<void> {
     switch (message.kind) {
       case "assign":
-        if (worker === null) {
-          worker = openWorker(settings, message, { tellPrimary, statistics });
-          await worker.edge.listen();
-          tellPrimary({ kind: "listening" });
-        } else worker.setSiblings(message.siblings);
+        if (worker !== null) {
+          worker.setSiblings(message.siblings);
+          return;
+        }
+        worker = openWorker(settings, message, links);
+        await worker.edge.listen();
+        primary.tell({ kind: "listening" });
         return;
       case "collect":
         if (worker === null) return;
-        tellPrimary({ kind: "collected", request: message.request, statistics: worker.edge.connections.statistics() });
+        primary.tell({ kind: "collected", request: message.request, statistics: worker.edge.connections.statistics() });
         return;
       case "statistics":
-        waiting.get(message.request)?.(message.workers);
+      case "place":
+        primary.answered(message);
         return;
       case "stop":
         await stop();
@@ -59,9 +58,9 @@ export function runWorker(): void {
   }
 
   process.on("message", (message: ToWorker) => {
-    handle(message).catch((error: Error) => tellPrimary({ kind: "failed", message: error.message }));
+    handle(message).catch((error: Error) => primary.tell({ kind: "failed", message: error.message }));
   });
-  tellPrimary({ kind: "ready" });
+  primary.tell({ kind: "ready" });
   process.on("disconnect", () => void stop());
   // Ctrl-C reaches every process of the terminal; the primary decides when a worker stops.
   process.on("SIGINT", () => {});

@@ -14,7 +14,7 @@ import { makeEventWriter } from "../publisher/write.js";
 import { connectRedis } from "../redis/connect.js";
 import { ConnectPath } from "./connect-path.js";
 import { createEdge, type Edge } from "./edge/app.js";
-import type { EdgeConnection } from "./edge/services.js";
+import type { EdgeConnection, TenantUser } from "./edge/services.js";
 import { Heartbeats } from "./fanout/heartbeats.js";
 import { Hub } from "./fanout/hub.js";
 import { Interest } from "./fanout/interest.js";
@@ -29,6 +29,13 @@ export interface WorkerLinks {
   tellPrimary(message: ToPrimary): void;
   /** Connections of every worker of the gateway. */
   statistics(): Promise<readonly WorkerStatistics[]>;
+  /**
+   * One more connection of this user over the whole gateway.
+   * @returns false when there are enough already.
+   * @throws RefusalError `overloaded` when the primary does not answer.
+   */
+  takePlace(who: TenantUser): Promise<boolean>;
+  giveBackPlace(who: TenantUser): void;
 }
 
 /** One worker, from its streams to its sockets. */
@@ -59,6 +66,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   const log = openLog(settings.logLevel, { worker });
   const metrics = openWorkerMetrics();
   const now = () => Date.now();
+  const hasQuota = settings.maxConnectionsPerTenant > 0 || settings.maxConnectionsPerUser > 0;
 
   const commands = connectRedis(settings.redis, {
     name: `ragline-gateway-${worker}`,
@@ -159,8 +167,11 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     settings,
     log,
     authenticate,
-    prepare: (tenant, msgpack) => connectPath.prepare(tenant, msgpack),
-    release: (tenant) => connectPath.release(tenant),
+    prepare,
+    release: (who) => {
+      connectPath.release(who.tenant);
+      if (hasQuota) links.giveBackPlace(who);
+    },
     open: (connection, lastEventId) => {
       connectPath.open(connection, lastEventId).catch((error) => giveUp(connection, error));
     },
@@ -183,6 +194,14 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   function advance(to: ReadonlyMap<string, EntryId>): void {
     for (const [key, id] of to) positions.advance(key, id);
     positions.announce();
+  }
+
+  async function prepare(who: TenantUser, msgpack: boolean): Promise<void> {
+    if (hasQuota && !(await links.takePlace(who))) throw new RefusalError("quota_exceeded");
+    await connectPath.prepare(who.tenant, msgpack).catch((error) => {
+      if (hasQuota) links.giveBackPlace(who);
+      throw error;
+    });
   }
 
   async function authenticate(token: string): Promise<Identity> {

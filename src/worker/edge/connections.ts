@@ -1,6 +1,5 @@
 import type { Settings } from "../../config.js";
 import type { TransportCounts, WorkerStatistics } from "../../protocol/control.js";
-import { RefusalError } from "../../protocol/errors.js";
 import type { EdgeConnection } from "./services.js";
 import { type Backlogged, Stalls } from "./stalls.js";
 import { TokenBucket } from "./token-bucket.js";
@@ -36,10 +35,10 @@ export class Connections {
     });
   }
 
-  /** @throws RefusalError `overloaded` when one more would be too many, or too soon. */
-  admit(): void {
+  /** Whether one more connection would be too many, or too soon. To be asked once for each that comes. */
+  isOverloaded(): boolean {
     const full = this.#all.size >= this.#settings.maxConnections;
-    if (full || !this.#arrivals.take(performance.now())) throw new RefusalError("overloaded");
+    return full || !this.#arrivals.take(performance.now());
   }
 
   add(connection: TrackedConnection): void {

@@ -12,10 +12,13 @@ export interface EdgeServices {
   readonly log: Log;
   /** @throws RefusalError when the token is not good. */
   authenticate(token: string): Promise<Identity>;
-  /** Brings a tenant's events to this worker. @throws RefusalError `unavailable`. */
-  prepare(tenant: string, msgpack: boolean): Promise<void>;
+  /**
+   * Takes one place of the tenant and the user, and brings the tenant's events to this worker.
+   * @throws RefusalError `quota_exceeded` or `unavailable`.
+   */
+  prepare(who: TenantUser, msgpack: boolean): Promise<void>;
   /** Undoes one `prepare`. */
-  release(tenant: string): void;
+  release(who: TenantUser): void;
   /** Greets the connection, catches it up from its last id, and makes it live. */
   open(connection: EdgeConnection, lastEventId: string | null): void;
   close(connection: EdgeConnection): void;
@@ -29,6 +32,8 @@ export interface EdgeServices {
   /** What keeps this worker from delivering. Empty: nothing. */
   problems(): string[];
 }
+
+export type TenantUser = Pick<Identity, "tenant" | "user">;
 
 export interface PublishRequest {
   readonly body: Uint8Array;

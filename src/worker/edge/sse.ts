@@ -28,12 +28,12 @@ export function sseHandler(channel: Channel, context: EdgeContext) {
     });
     const asked = snapshot(request);
     const { services, origins } = context;
-    let prepared: string | null = null;
+    let prepared: Identity | null = null;
     try {
       const { identity, filter } = await admit(asked, channel, context);
-      await services.prepare(identity.tenant, false);
-      prepared = identity.tenant;
-      if (aborted) services.release(identity.tenant);
+      await services.prepare(identity, false);
+      prepared = identity;
+      if (aborted) services.release(identity);
       else start(response, asked, { identity, filter, channel }, context);
     } catch (error) {
       if (prepared !== null) services.release(prepared);
@@ -50,7 +50,7 @@ async function admit(
 ): Promise<{ identity: Identity; filter: TypeFilter }> {
   origins.check(asked.origin);
   if (services.problems().length > 0) throw new RefusalError("unavailable");
-  connections.admit();
+  if (connections.isOverloaded()) throw new RefusalError("overloaded");
   const filter = makeFilter(readTypes(asked.query) ?? channel.initialSubscriptions);
   const identity = await authorize(asked, services.authenticate);
   return { identity, filter };
@@ -69,7 +69,7 @@ function start(
     onClose: (closed) => {
       connections.remove(closed);
       services.close(closed);
-      services.release(closed.tenant);
+      services.release(closed);
     },
     onBehind: (behind, cursor) => services.fallBehind(behind, cursor),
     onBacklog: (slow) => connections.watchBacklog(slow),

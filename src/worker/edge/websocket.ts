@@ -21,6 +21,8 @@ interface SocketData {
   readonly asked: RequestSnapshot;
   readonly format: WireFormat;
   readonly subscriptions: readonly string[];
+  /** Why it is only accepted to be closed. */
+  readonly refusal: RefusalError | null;
   connection: WebSocketConnection | null;
   isClosed: boolean;
   /** Messages that came before the connection stood. */
@@ -43,7 +45,11 @@ export function webSocketBehavior(channel: Channel, context: EdgeContext): WebSo
     idleTimeout: IDLE_SECONDS,
     sendPingsAutomatically: true,
     upgrade: (response, request, socketContext) => upgrade(response, request, socketContext, channel, context),
-    open: (socket) => void admit(socket, channel, context),
+    open: (socket) => {
+      const { refusal } = socket.getUserData();
+      if (refusal === null) void admit(socket, channel, context);
+      else sayGoodbye(socket, refusal);
+    },
     message: (socket, bytes) => {
       const { connection, early } = socket.getUserData();
       if (connection !== null) answerClientMessage(connection, new Uint8Array(bytes), context);
@@ -65,7 +71,7 @@ export function webSocketBehavior(channel: Channel, context: EdgeContext): WebSo
       if (code === ABNORMAL && Buffer.from(reason).toString() === TIMED_OUT) connections.timedOut(connection);
       connections.remove(connection);
       services.close(connection);
-      services.release(connection.tenant);
+      services.release(connection);
       context.missed.delete(connection);
     },
   };
@@ -113,11 +119,11 @@ function upgrade(
   try {
     origins.check(asked.origin);
     if (services.problems().length > 0) throw new RefusalError("unavailable");
-    connections.admit();
     const subscriptions = readTypes(asked.query) ?? channel.initialSubscriptions;
+    const refusal = connections.isOverloaded() ? new RefusalError("overloaded") : null;
     const protocol = chooseProtocol(asked.subprotocols);
     const format = protocol === MSGPACK_PROTOCOL ? "msgpack" : "json";
-    const data: SocketData = { asked, format, subscriptions, connection: null, isClosed: false, early: [] };
+    const data: SocketData = { asked, format, subscriptions, refusal, connection: null, isClosed: false, early: [] };
     const key = request.getHeader("sec-websocket-key");
     response.upgrade(data, key, protocol, request.getHeader("sec-websocket-extensions"), socketContext);
   } catch (error) {
@@ -132,9 +138,9 @@ async function admit(socket: WebSocket<SocketData>, channel: Channel, context: E
   const { asked, format, subscriptions } = data;
   try {
     const identity = await authorize(asked, services.authenticate);
-    await services.prepare(identity.tenant, format === "msgpack");
+    await services.prepare(identity, format === "msgpack");
     if (data.isClosed) {
-      services.release(identity.tenant);
+      services.release(identity);
       return;
     }
     const messageRate = services.settings.clientMessageRate;

@@ -221,9 +221,31 @@ t.test("a barrier does not wait for a sibling that was removed", async (t) => {
   t.pass("passed");
 });
 
+t.test("all siblings are met once each has told its interest, or is taken to be down", async (t) => {
+  const open = await openHouse(t);
+  const [a, b] = [open(1), open(2)];
+  const absent: Peer = { worker: 3, socketPath: a.peer.socketPath.replace("1.sock", "3.sock") };
+  b.interest.set("acme", false);
+  a.relay.setSiblings([b.peer, absent]);
+  let met = false;
+  const meeting = a.relay.allMet(60_000).then(() => {
+    met = true;
+  });
+  await until("the first to be met", () => a.relay.wants("acme"));
+  t.notOk(met);
+  const c = open(3);
+  c.interest.set("globex", false);
+  await meeting;
+  t.ok(a.relay.wants("globex"));
+  c.relay.close();
+  b.relay.setSiblings([a.peer, { worker: 4, socketPath: `${absent.socketPath}.nobody` }]);
+  await b.relay.allMet(1);
+});
+
 t.test("a worker alone passes every barrier at once", async (t) => {
   const open = await openHouse(t);
   const { relay } = open(1);
+  await relay.allMet(60_000);
   await relay.barrier();
   await relay.relay([ACME]);
   t.notOk(relay.wants("acme"));

@@ -24,6 +24,7 @@ class Reading {
 
   constructor({ client, connect }: OpenRedis, options: Partial<IntakeOptions> = {}) {
     this.intake = new Intake({
+      mayStart: Promise.resolve(),
       group: GROUP,
       streams: [SHARED, PARTITION, SYSTEM],
       commands: client,
@@ -89,6 +90,26 @@ t.test(
     for (const stream of [SHARED, PARTITION]) t.equal(await pendingIn(client, stream), 0);
   },
 );
+
+t.test("nothing is read before it may start", async (t) => {
+  const redis = await openRedis(t);
+  let start = () => {};
+  const mayStart = new Promise<void>((resolve) => {
+    start = resolve;
+  });
+  const connected: unknown[] = [];
+  const connect = () => {
+    connected.push("connected");
+    return redis.connect({ blocking: true });
+  };
+  const reading = new Reading(redis, { mayStart, connect });
+  t.teardown(() => reading.intake.stop());
+  await add(redis.client, SHARED, "1-0");
+  t.strictSame([reading.intake.isReading, connected], [false, []]);
+  start();
+  await until("the first read", () => reading.intake.isReading);
+  t.equal(reading.attached[0]!.get(SHARED.key), "1-0");
+});
 
 t.test("a burst is delivered in the order of its stream, each entry once", async (t) => {
   const redis = await openRedis(t);
@@ -216,7 +237,7 @@ t.test("a connection that is cut is made again, without loss or repeat", async (
   const reading = await startReading(t, redis);
   await add(client, SHARED, "1-0");
   await until("the first entry", () => reading.read === 1);
-  await client.client("KILL", "TYPE", "NORMAL", "SKIPME", "YES");
+  await client.call("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES");
   await add(client, SHARED, "2-0");
   await until("the second", () => reading.read === 2);
   t.strictSame(reading.delivered, [`${SHARED.key} 1-0`, `${SHARED.key} 2-0`]);
