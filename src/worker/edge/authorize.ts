@@ -17,8 +17,11 @@ export async function authorize(
 }
 
 function findToken({ authorization, query, subprotocols }: RequestSnapshot): string | null {
-  const [scheme = "", credentials = ""] = authorization.split(" ", 2);
-  if (scheme.toLowerCase() === "bearer" && credentials !== "") return credentials;
+  const [, credentials] = BEARER.exec(authorization) ?? [];
+  if (credentials !== undefined) return credentials;
   const offered = subprotocols.find((name) => name.startsWith(BEARER_PROTOCOL_PREFIX));
   return query.get("token") || query.get("access_token") || offered?.slice(BEARER_PROTOCOL_PREFIX.length) || null;
 }
+
+/** RFC 9110 section 11.4: the scheme in any case, then one or more spaces. */
+const BEARER = /^bearer +(\S+)$/i;
