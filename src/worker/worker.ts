@@ -183,7 +183,9 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     publish,
     statistics: links.statistics,
     problems,
+    isOut,
   });
+  let hasStarted = false;
   const ticking = setInterval(tick, TICK_MS);
 
   function broadcast(sections: readonly BatchSection[]): void {
@@ -223,8 +225,14 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     return found;
   }
 
+  /** While the worker starts, who comes waits in `prepare` instead. */
+  function isOut(): boolean {
+    return hasStarted && problems().length > 0;
+  }
+
   function tick(): void {
     const second = seconds(now());
+    hasStarted ||= problems().length === 0;
     heartbeats.advance(second);
     edge.connections.expire(second);
     edge.connections.cutStalled();

@@ -2,8 +2,9 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import { follow } from "../support/follow.ts";
 import { freePort } from "../support/free-port.ts";
-import { launch, startGateway } from "../support/gateway.ts";
+import { startGateway } from "../support/gateway.ts";
 import { connectToRedis, newTenant } from "../support/journey.ts";
+import { launch } from "../support/launch.ts";
 import { startTestRedis } from "../support/redis.ts";
 import { request } from "../support/request.ts";
 import { until } from "../support/until.ts";
@@ -13,10 +14,8 @@ const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const SECRET = "a secret of the test that is long enough";
 
 async function refusedStart(env: Readonly<Record<string, string>>): Promise<{ code: number | null; output: string }> {
-  const { child, exited, output, stop } = launch([MAIN], env);
-  await exited;
-  await stop();
-  return { code: child.exitCode, output: output() };
+  const { exited, output } = launch([MAIN], env);
+  return { code: await exited, output: output() };
 }
 
 t.test(

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Test } from "tap";
-import { launch } from "./gateway.ts";
 import { Inbox } from "./inbox.ts";
+import { launch } from "./launch.ts";
 
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -28,6 +28,6 @@ export function runCommand(t: Test, args: readonly string[], env: Readonly<Recor
     rest = parts.pop()!;
     for (const part of parts) lines.push(part);
   });
-  void exited.then(() => lines.end(`it exited with ${child.exitCode}: ${output().slice(-1000)}`));
-  return { pid: child.pid!, lines, output, exited: exited.then(() => child.exitCode), stop };
+  void exited.then((code) => lines.end(`it exited with ${code}: ${output().slice(-1000)}`));
+  return { pid: child.pid!, lines, output, exited, stop };
 }

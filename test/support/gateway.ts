@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Test } from "tap";
 import { signToken } from "../../src/pool/sign-token.ts";
 import { freePort } from "./free-port.ts";
+import { launch } from "./launch.ts";
 import { request } from "./request.ts";
 import { until } from "./until.ts";
 
@@ -46,7 +46,6 @@ export interface Gateway {
 
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const READY_WITHIN_MS = 40_000;
-const STOP_WITHIN_MS = 30_000;
 const SHOWN_ON_FAILURE = 20;
 
 /**
@@ -109,33 +108,6 @@ export async function whenHealthy({ url, adminUrl, process, output }: Gateway): 
   } catch (error) {
     throw new Error(`${(error as Error).message}; the gateway said:\n${output().slice(-4000)}`);
   }
-}
-
-/** Runs Node in a process group of its own, which ends with us however we end. */
-export function launch(args: readonly string[], env: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, [...args], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-  const exited = once(child, "exit");
-  const killGroup = () => {
-    try {
-      process.kill(-child.pid!, "SIGKILL");
-    } catch {
-      // Nobody is left.
-    }
-  };
-  process.on("exit", killGroup);
-  const chunks: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => chunks.push(text));
-
-  async function stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
-    const timer = setTimeout(killGroup, STOP_WITHIN_MS);
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    await exited;
-    clearTimeout(timer);
-    killGroup();
-    process.off("exit", killGroup);
-    return child.exitCode;
-  }
-  return { child, exited, stop, output: () => chunks.join("") };
 }
 
 /** What it logged last as a warning or worse, each kind once, and all that is no log line. */

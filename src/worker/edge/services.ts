@@ -31,6 +31,8 @@ export interface EdgeServices {
   statistics(): Promise<readonly WorkerStatistics[]>;
   /** What keeps this worker from delivering. Empty: nothing. */
   problems(): string[];
+  /** Whether a new connection is to be refused at once: the worker could deliver, and now it cannot. */
+  isOut(): boolean;
 }
 
 export type TenantUser = Pick<Identity, "tenant" | "user">;

@@ -118,7 +118,7 @@ function upgrade(
   const asked = snapshot(request);
   try {
     origins.check(asked.origin);
-    if (services.problems().length > 0) throw new RefusalError("unavailable");
+    if (services.isOut()) throw new RefusalError("unavailable");
     const subscriptions = readTypes(asked.query) ?? channel.initialSubscriptions;
     const refusal = connections.isOverloaded() ? new RefusalError("overloaded") : null;
     const protocol = chooseProtocol(asked.subprotocols);
