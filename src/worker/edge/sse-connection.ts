@@ -53,7 +53,7 @@ export class SseConnection implements TrackedConnection {
     response.onAborted(() => this.#closed());
     response.onWritable(() => {
       this.progress++;
-      this.#push();
+      this.keepWaiting();
       return true;
     });
   }
