@@ -1,11 +1,10 @@
 import type { Log } from "../observe/log.js";
 import { allUnits, type StreamLayout, unitStreams } from "../protocol/stream.js";
 import type { RedisClient } from "../redis/connect.js";
-import { aliveKey } from "../redis/keys.js";
+import { forgetGateway, signOfLife } from "../redis/gateways.js";
+import { canaryKey } from "../redis/keys.js";
 import { removeGroup } from "../redis/streams.js";
 
-/** Seconds the key outlives the last refresh. */
-const TTL_SECONDS = 30;
 const REFRESH_MS = 10_000;
 
 /** Says in Redis that this gateway is alive, and takes its traces away in the end. */
@@ -29,7 +28,8 @@ export class GatewayKey {
     const keys = allUnits(layout).flatMap((unit) => unitStreams(layout, unit).map(({ key }) => key));
     try {
       await Promise.all(keys.map((key) => removeGroup(this.#client, key, this.#group)));
-      await this.#client.del(aliveKey(this.#group));
+      await Promise.all(keys.map((key) => this.#client.del(canaryKey(this.#group, key))));
+      await forgetGateway(this.#client, this.#group);
     } catch (error) {
       this.#log.warn({ err: error, group: this.#group }, "the consumer group could not be removed");
     }
@@ -37,7 +37,7 @@ export class GatewayKey {
 
   async #refresh(): Promise<void> {
     if (this.#client.status !== "ready") return;
-    await this.#client.set(aliveKey(this.#group), "1", "EX", TTL_SECONDS).catch((error: Error) => {
+    await signOfLife(this.#client, this.#group).catch((error: Error) => {
       this.#log.warn({ err: error }, "the gateway could not say that it is alive");
     });
   }

@@ -1,19 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { hostname } from "node:os";
 import type { Settings } from "../config.js";
 import { openLog } from "../observe/log.js";
-import { allUnits, type StreamLayout } from "../protocol/stream.js";
+import type { StreamLayout } from "../protocol/stream.js";
 import { connectRedis } from "../redis/connect.js";
 import { groupName } from "../redis/keys.js";
-import { assignUnits } from "./assign.js";
 import { Fleet } from "./fleet.js";
 import { GatewayKey } from "./gateway-key.js";
 import { listenForOperators } from "./operator-listener.js";
-
-/** Milliseconds beyond the drain after which a worker that still runs is killed. */
-const KILL_AFTER_MS = 5_000;
+import { makeSocketDirectory } from "./socket-directory.js";
+import { VanishedGroups } from "./vanished-groups.js";
 
 /** The primary process: starts the workers, shares out the streams, answers operators. No event passes through it. */
 export async function runPrimary(settings: Settings, entry: string): Promise<void> {
@@ -24,8 +21,7 @@ export async function runPrimary(settings: Settings, entry: string): Promise<voi
     partitions: settings.partitions,
   };
   const group = groupName(hostname(), `${Date.now().toString(36)}-${randomBytes(4).toString("hex")}`);
-  const directory = mkdtempSync(join(tmpdir(), "ragline-gateway-"));
-  const ids = Array.from({ length: settings.workers }, (_, i) => i + 1);
+  const directory = makeSocketDirectory();
   let fleet: Fleet | null = null;
   let stopping = false;
 
@@ -34,11 +30,13 @@ export async function runPrimary(settings: Settings, entry: string): Promise<voi
     onError: (error) => log.warn({ err: error }, "Redis connection failed"),
   });
   const key = new GatewayKey(redis, group, log);
+  const vanished = new VanishedGroups({ client: redis, layout, group, log });
   const operators = await listenForOperators({
     host: settings.adminHost,
     port: settings.adminPort,
     group,
-    members: () => fleet?.members() ?? [],
+    layout,
+    fleet: () => fleet,
     isStopping: () => stopping,
   }).catch((error: Error) => {
     log.fatal({ err: error }, "the operator listener cannot start");
@@ -50,21 +48,25 @@ export async function runPrimary(settings: Settings, entry: string): Promise<voi
     entry,
     group,
     layout,
-    units: assignUnits(allUnits(layout), ids),
     directory,
     quotas: { perTenant: settings.maxConnectionsPerTenant, perUser: settings.maxConnectionsPerUser },
+    drainMs: settings.drainSeconds * 1000,
     log,
     onFailed: (message) => {
-      log.fatal({ message }, "a worker cannot start");
+      log.fatal({ message }, "the gateway cannot run");
       void stop(1);
     },
   });
 
   async function stop(code: number): Promise<void> {
-    if (stopping) return;
+    if (stopping) {
+      fleet?.hurry();
+      return;
+    }
     stopping = true;
     log.info("stopping");
-    await fleet?.stop(settings.drainSeconds * 1000 + KILL_AFTER_MS);
+    vanished.stop();
+    await fleet?.stop();
     await key.leave(layout);
     redis.disconnect();
     operators.close();
@@ -74,5 +76,6 @@ export async function runPrimary(settings: Settings, entry: string): Promise<voi
 
   process.on("SIGTERM", () => void stop(0));
   process.on("SIGINT", () => void stop(0));
+  process.on("SIGHUP", () => void fleet?.roll());
   log.info({ port: settings.port, workers: settings.workers, group }, "started");
 }

@@ -18,7 +18,7 @@ export function partitionOf(tenant: string, partitions: number): number {
 }
 
 /** What stands between the first `{` and the next `}`, unless that is nothing; else the whole key. */
-function hashTag(key: string): string {
+export function hashTag(key: string): string {
   const open = key.indexOf("{");
   if (open < 0) return key;
   const close = key.indexOf("}", open + 1);

@@ -1,17 +1,22 @@
+import type { Peer } from "./control.js";
 import type { EntryId } from "./entry-id.js";
 import { packMessage, unpackMessage } from "./msgpack.js";
 
 /** What one worker tells another over their Unix domain socket. */
 export type RelayMessage =
   /** First on every connection: who is speaking. */
-  | { readonly kind: "hello"; readonly worker: number; readonly socketPath: string }
+  | ({ readonly kind: "hello" } & Peer)
+  /** The answer to `hello`: from here on the speaker gets what it asks for, and what it sends is read. */
+  | { readonly kind: "welcome" }
   /** The speaker has, or no longer has, subscribers of these tenants. */
   | { readonly kind: "interest"; readonly add: readonly InterestEntry[]; readonly remove: readonly string[] }
   /** Answer `passed` once everything read before you heard of my interest has been relayed. */
   | { readonly kind: "barrier"; readonly number: number }
   | { readonly kind: "passed"; readonly number: number; readonly positions: readonly StreamPositionEntry[] }
   /** How far the speaker's streams have been read, also where nothing was of interest. */
-  | { readonly kind: "progress"; readonly positions: readonly StreamPositionEntry[] };
+  | { readonly kind: "progress"; readonly positions: readonly StreamPositionEntry[] }
+  /** The speaker's last word on these streams: another worker reads them next. */
+  | { readonly kind: "handover"; readonly move: number; readonly positions: readonly StreamPositionEntry[] };
 
 export type InterestEntry = readonly [tenant: string, msgpack: boolean];
 export type StreamPositionEntry = readonly [key: string, id: EntryId];

@@ -1,3 +1,5 @@
+import { hashTag } from "../protocol/partition.js";
+
 /** Names of everything the gateway keeps in Redis, besides the streams themselves (protocol/stream.ts). */
 
 /** The consumer group of one running gateway. Every gateway has its own, so that each sees every event. */
@@ -17,6 +19,17 @@ export const CONSUMER = "owner";
 export function aliveKey(group: string): string {
   return `${group}:alive`;
 }
+
+/**
+ * Holds the entries by which the reader of a stream proves that it reads. In the stream's own hash slot, because one
+ * XREADGROUP reads both.
+ */
+export function canaryKey(group: string, streamKey: string): string {
+  return `${group}:canary:{${hashTag(streamKey)}}`;
+}
+
+/** When each gateway was last heard of: a sorted set of groups by Unix time in seconds. */
+export const SEEN_KEY = `${GROUP_PREFIX}seen`;
 
 /** Entries that could be delivered to nobody. */
 export function deadLetterKey(topic: string): string {

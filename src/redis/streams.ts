@@ -110,6 +110,15 @@ export async function removeGroup(client: RedisClient, key: string, group: strin
   await client.eval(REMOVE_GROUP, 1, key, group);
 }
 
+/** Seconds a canary stream outlives its reader. */
+const CANARY_SECONDS = 3_600;
+
+/** An entry that carries nothing. Earlier ones are trimmed. */
+export async function addCanary(client: RedisClient, key: string): Promise<void> {
+  await client.xadd(key, "MAXLEN", 1, "*", "canary", "");
+  await client.expire(key, CANARY_SECONDS);
+}
+
 /** Newest dead letters kept for each topic; older ones are trimmed. */
 const DEAD_LETTERS_KEPT = 10_000;
 

@@ -12,6 +12,7 @@ export function runWorker(): void {
   const settings = loadSettings();
   const primary = new PrimaryLink();
   let worker: Worker | null = null;
+  let joining = false;
 
   const links: WorkerLinks = {
     tellPrimary: (message) => primary.tell(message),
@@ -28,21 +29,39 @@ export function runWorker(): void {
     giveBackPlace: ({ tenant, user }) => primary.tell({ kind: "give-back-place", tenant, user }),
   };
 
-  async function stop(): Promise<never> {
-    await worker?.stop();
+  /** Once, with the first siblings the worker is told of: those that come later link up with it. */
+  async function join(): Promise<void> {
+    if (worker === null || joining) return;
+    joining = true;
+    await worker.deliverPath.allMet();
+    await worker.edge.listen();
+    primary.tell({ kind: "joined" });
+  }
+
+  async function stop(windowMs: number): Promise<never> {
+    await worker?.stop(windowMs);
     process.exit(0);
   }
 
   async function handle(message: ToWorker): Promise<void> {
     switch (message.kind) {
       case "assign":
-        if (worker !== null) {
-          worker.setSiblings(message.siblings);
-          return;
-        }
         worker = openWorker(settings, message, links);
-        await worker.edge.listen();
-        primary.tell({ kind: "listening" });
+        await worker.deliverPath.listen();
+        primary.tell({ kind: "reachable" });
+        return;
+      case "meet":
+        worker?.deliverPath.meet(message.peers);
+        await join();
+        return;
+      case "gone":
+        await worker?.deliverPath.gone(message.incarnation, message.units, message.move);
+        return;
+      case "take-over":
+        await worker?.deliverPath.takeOver(message.units);
+        return;
+      case "release":
+        await worker?.deliverPath.release(message.units, message.move);
         return;
       case "collect":
         if (worker === null) return;
@@ -53,7 +72,7 @@ export function runWorker(): void {
         primary.answered(message);
         return;
       case "stop":
-        await stop();
+        await stop(message.windowMs);
     }
   }
 
@@ -61,7 +80,7 @@ export function runWorker(): void {
     handle(message).catch((error: Error) => primary.tell({ kind: "failed", message: error.message }));
   });
   primary.tell({ kind: "ready" });
-  process.on("disconnect", () => void stop());
+  process.on("disconnect", () => void stop(0));
   // Ctrl-C reaches every process of the terminal; the primary decides when a worker stops.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => {});

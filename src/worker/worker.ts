@@ -1,28 +1,24 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config.js";
 import { type Log, openLog } from "../observe/log.js";
 import { openWorkerMetrics } from "../observe/metrics.js";
 import { openPool } from "../pool/pool.js";
 import { makeTokenChecker } from "../pool/token-checker.js";
 import type { BatchSection } from "../protocol/batch.js";
-import type { Assignment, Peer, ToPrimary, WorkerStatistics } from "../protocol/control.js";
-import type { EntryId } from "../protocol/entry-id.js";
+import type { Assignment, ToPrimary, WorkerStatistics } from "../protocol/control.js";
 import { RefusalError } from "../protocol/errors.js";
 import type { Identity } from "../protocol/identity.js";
-import { unitStreams } from "../protocol/stream.js";
 import { makeBodyPublisher } from "../publisher/publish-request.js";
 import { makeEventWriter } from "../publisher/write.js";
 import { connectRedis } from "../redis/connect.js";
 import { ConnectPath } from "./connect-path.js";
+import { DeliverPath } from "./deliver-path.js";
+import { drain } from "./drain.js";
 import { createEdge, type Edge } from "./edge/app.js";
 import type { EdgeConnection, TenantUser } from "./edge/services.js";
 import { Heartbeats } from "./fanout/heartbeats.js";
 import { Hub } from "./fanout/hub.js";
-import { Interest } from "./fanout/interest.js";
 import { Positions } from "./fanout/positions.js";
-import { Progress } from "./fanout/progress.js";
-import { Relay } from "./fanout/relay.js";
-import { Intake } from "./intake/intake.js";
-import { readsOf } from "./intake/reads.js";
 import { Replay } from "./resume/replay.js";
 
 export interface WorkerLinks {
@@ -41,19 +37,22 @@ export interface WorkerLinks {
 /** One worker, from its streams to its sockets. */
 export interface Worker {
   readonly edge: Edge;
+  /** What the primary tells a worker of its streams and siblings goes there. */
+  readonly deliverPath: DeliverPath;
   problems(): string[];
-  setSiblings(siblings: readonly Peer[]): void;
-  /** Resolves once nothing is open any more. */
-  stop(): Promise<void>;
+  /**
+   * Takes no new connections, sends the clients away over `windowMs` milliseconds, and closes everything. Resolves once
+   * nothing is open any more; when it is called again, without the rest of the window.
+   */
+  stop(windowMs: number): Promise<void>;
 }
 
 const POOL_THREADS = 1;
 const TICK_MS = 1_000;
 const INTEREST_SWEEP_EVERY_SECONDS = 5;
-const LONGEST_RETRY_MS = 3_000;
-const LEAST_RETRY_MS = 500;
-/** Milliseconds after which a sibling that has not greeted us is taken to be down. */
-const MEET_WITHIN_MS = 3_000;
+const LAG_EVERY_SECONDS = 2;
+/** Milliseconds in which requests on connections the kernel handed over before listening ended are still served. */
+const LAST_REQUESTS_MS = 300;
 /** Milliseconds the last words to clients are given to leave. */
 const FAREWELL_MS = 250;
 
@@ -62,7 +61,7 @@ const FAREWELL_MS = 250;
  * each other; whatever one needs of another it is given here as a function. They are closed in reverse order.
  */
 export function openWorker(settings: Settings, assignment: Assignment, links: WorkerLinks): Worker {
-  const { worker, group, layout, units, socketPath, siblings } = assignment;
+  const { worker, layout } = assignment;
   const log = openLog(settings.logLevel, { worker });
   const metrics = openWorkerMetrics();
   const now = () => Date.now();
@@ -83,63 +82,19 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   });
 
   // deliver: Redis → intake → pool → hub, and beside the hub the relay
-  const streams = units.flatMap((unit) => unitStreams(layout, unit));
-  const relay = new Relay({
-    worker,
-    socketPath,
-    ownInterest: () => interest.entries(),
-    ownPositions: () => progress.all(),
-    settled: async () => {
-      await Promise.all(intakes.map((intake) => intake.settled()));
-    },
-    onBatch: broadcast,
-    onPositions: (entries) => advance(new Map(entries)),
-  });
-  relay.setSiblings(siblings);
-  const progress = new Progress(
-    streams.map(({ key }) => key),
+  const deliverPath = new DeliverPath({
+    assignment,
+    redis: settings.redis,
+    commands,
+    pool,
     positions,
-  );
-  const interest = new Interest({
-    declare: (add, remove) => relay.declareInterest(add, remove),
-    barrier: async () => {
-      await Promise.all([relay.barrier(), ...intakes.map((intake) => intake.settled())]);
-    },
+    broadcast,
+    tellPrimary: links.tellPrimary,
+    metrics,
+    log,
     now,
   });
-  const mayStart = relay.allMet(MEET_WITHIN_MS);
-  const intakes = readsOf(streams, settings.redis.mode).map(
-    (read) =>
-      new Intake({
-        mayStart,
-        group,
-        streams: read,
-        commands,
-        connect: () =>
-          connectRedis(settings.redis, {
-            name: `ragline-gateway-${worker}-reader`,
-            blocking: true,
-            onError: warnOf(log, "reader"),
-          }),
-        encode: (raw) =>
-          pool.encode(raw, {
-            msgpack: interest.takesMsgpack() || relay.wantsMsgpack(),
-            wants: (tenant) => interest.has(tenant) || relay.wants(tenant),
-          }),
-        deliver: async (sections) => {
-          const handedOver = relay.relay(sections);
-          broadcast(sections);
-          await handedOver;
-        },
-        onAttached: (attached) => {
-          advance(attached);
-          relay.announceProgress([...attached]);
-        },
-        onRead: (entries) => metrics.eventsRead(entries),
-        onDeadLetter: (reason) => metrics.deadLetter(reason),
-        log,
-      }),
-  );
+  const { interest } = deliverPath;
 
   // connect: edge → pool → replay → hub
   const replay = new Replay({
@@ -183,19 +138,17 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     publish,
     statistics: links.statistics,
     problems,
-    isOut,
+    checkOpen,
   });
   let hasStarted = false;
+  let isClosing = false;
+  let stopped: Promise<void> | null = null;
+  const cutShort = new AbortController();
   const ticking = setInterval(tick, TICK_MS);
 
   function broadcast(sections: readonly BatchSection[]): void {
     edge.leaveMissedBehind();
     hub.deliver(sections);
-  }
-
-  function advance(to: ReadonlyMap<string, EntryId>): void {
-    for (const [key, id] of to) positions.advance(key, id);
-    positions.announce();
   }
 
   async function prepare(who: TenantUser, msgpack: boolean): Promise<void> {
@@ -219,15 +172,14 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   }
 
   function problems(): string[] {
-    const found: string[] = [];
-    if (commands.status !== "ready") found.push("Redis cannot be reached");
-    if (!intakes.every(({ isReading }) => isReading)) found.push("not every stream is being read");
-    return found;
+    const redis = commands.status === "ready" ? [] : ["Redis cannot be reached"];
+    return [...redis, ...deliverPath.problems()];
   }
 
   /** While the worker starts, who comes waits in `prepare` instead. */
-  function isOut(): boolean {
-    return hasStarted && problems().length > 0;
+  function checkOpen(): void {
+    if (isClosing) throw new RefusalError("going_away");
+    if (hasStarted && problems().length > 0) throw new RefusalError("unavailable");
   }
 
   function tick(): void {
@@ -236,8 +188,9 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     heartbeats.advance(second);
     edge.connections.expire(second);
     edge.connections.cutStalled();
-    relay.announceProgress(progress.changed());
+    deliverPath.announceProgress();
     if (second % INTEREST_SWEEP_EVERY_SECONDS === 0) interest.sweep();
+    if (second % LAG_EVERY_SECONDS === 0) void deliverPath.reportLag();
     void report();
   }
 
@@ -248,21 +201,27 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     links.tellPrimary({ kind: "health", health });
   }
 
-  async function stop(): Promise<void> {
-    edge.stopListening();
-    for (const connection of edge.connections.all()) connection.sendAway(spread(LEAST_RETRY_MS, LONGEST_RETRY_MS));
-    await Promise.all([
-      new Promise((resolve) => setTimeout(resolve, FAREWELL_MS)),
-      ...intakes.map((intake) => intake.stop()),
-    ]);
+  function stop(windowMs: number): Promise<void> {
+    if (stopped !== null) cutShort.abort();
+    stopped ??= shutDown(windowMs);
+    return stopped;
+  }
+
+  async function shutDown(windowMs: number): Promise<void> {
+    const { signal } = cutShort;
+    await edge.stopListening();
+    await delay(LAST_REQUESTS_MS, undefined, { signal }).catch(() => {});
+    isClosing = true;
+    await drain([...edge.connections.all()], { windowMs, signal });
+    await Promise.all([delay(FAREWELL_MS), deliverPath.stopReading()]);
     clearInterval(ticking);
     edge.close();
-    relay.close();
+    deliverPath.close();
     await pool.close();
     commands.disconnect();
   }
 
-  return { edge, problems, setSiblings: (peers) => relay.setSiblings(peers), stop };
+  return { edge, deliverPath, problems, stop };
 }
 
 function warnOf(log: Log, connection: string): (error: Error) => void {
@@ -271,8 +230,4 @@ function warnOf(log: Log, connection: string): (error: Error) => void {
 
 function seconds(milliseconds: number): number {
   return Math.floor(milliseconds / 1000);
-}
-
-function spread(from: number, to: number): number {
-  return Math.round(from + Math.random() * (to - from));
 }

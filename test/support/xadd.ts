@@ -34,12 +34,16 @@ export const PLACES: readonly [Place, Place, Place, Place] = [
 ];
 
 /** @returns the entry's id. */
-export async function addEvent(redis: Redis, event: TestEvent, { form, key }: Place = PLACES[0]): Promise<string> {
+export async function addEvent(redis: Redis, event: TestEvent, place: Place = PLACES[0]): Promise<string> {
+  const { key, fields } = entryOf(event, place);
+  return addEntry(redis, key, fields);
+}
+
+export function entryOf(event: TestEvent, { form, key }: Place): { key: string; fields: (string | Buffer)[] } {
   const { topic = "orders", ...rest } = event;
   const values = { event_type: "order_created", ...rest };
   const stream = key === "shared" ? sharedKey(topic) : partitionKey(topic, String(event.tenant_id));
-  const fields = form === "fields" ? textFields(values) : ["m", pack(withoutUndefined(values))];
-  return addEntry(redis, stream, fields);
+  return { key: stream, fields: form === "fields" ? textFields(values) : ["m", pack(withoutUndefined(values))] };
 }
 
 export async function addEntry(redis: Redis, key: string, fields: readonly (string | Buffer)[]): Promise<string> {

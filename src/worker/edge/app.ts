@@ -30,7 +30,7 @@ export interface Edge {
   /** @throws Error when the address is taken. */
   listen(): Promise<void>;
   /** No new connection is taken from now on. */
-  stopListening(): void;
+  stopListening(): Promise<void>;
   close(): void;
 }
 
@@ -53,6 +53,14 @@ export function createEdge(services: EdgeServices): Edge {
     if (listening !== null) us_listen_socket_close(listening);
     listening = null;
   };
+  // Right after the event loop has taken the connections that waited: closing resets those that still do.
+  const stopListeningAfterAccept = () =>
+    new Promise<void>((resolve) => {
+      setImmediate(() => {
+        stopListening();
+        resolve();
+      });
+    });
   const publishText = (topic: string, frame: Uint8Array) => app.publish(topic, frame, false);
   const publishBinary = (topic: string, frame: Uint8Array) => app.publish(topic, frame, true);
   return {
@@ -72,7 +80,7 @@ export function createEdge(services: EdgeServices): Edge {
           }
         });
       }),
-    stopListening,
+    stopListening: stopListeningAfterAccept,
     close: () => {
       stopListening();
       app.close();

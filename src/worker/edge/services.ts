@@ -31,8 +31,11 @@ export interface EdgeServices {
   statistics(): Promise<readonly WorkerStatistics[]>;
   /** What keeps this worker from delivering. Empty: nothing. */
   problems(): string[];
-  /** Whether a new connection is to be refused at once: the worker could deliver, and now it cannot. */
-  isOut(): boolean;
+  /**
+   * Whether a new connection can be taken.
+   * @throws RefusalError `unavailable` when the worker could deliver and now cannot, `going_away` when it stops.
+   */
+  checkOpen(): void;
 }
 
 export type TenantUser = Pick<Identity, "tenant" | "user">;

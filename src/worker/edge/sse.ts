@@ -49,7 +49,7 @@ async function admit(
   { services, connections, origins }: EdgeContext,
 ): Promise<{ identity: Identity; filter: TypeFilter }> {
   origins.check(asked.origin);
-  if (services.isOut()) throw new RefusalError("unavailable");
+  services.checkOpen();
   if (connections.isOverloaded()) throw new RefusalError("overloaded");
   const filter = makeFilter(readTypes(asked.query) ?? channel.initialSubscriptions);
   const identity = await authorize(asked, services.authenticate);

@@ -118,7 +118,7 @@ function upgrade(
   const asked = snapshot(request);
   try {
     origins.check(asked.origin);
-    if (services.isOut()) throw new RefusalError("unavailable");
+    services.checkOpen();
     const subscriptions = readTypes(asked.query) ?? channel.initialSubscriptions;
     const refusal = connections.isOverloaded() ? new RefusalError("overloaded") : null;
     const protocol = chooseProtocol(asked.subprotocols);

@@ -12,6 +12,7 @@ export type WriteCursor = (eventStream?: string) => string;
 export class Positions {
   readonly #layout: StreamLayout;
   readonly #streams = new Map<string, StreamPosition>();
+  readonly #ownerless = new Set<string>();
   #changed: (() => void)[] = [];
 
   constructor(layout: StreamLayout) {
@@ -24,8 +25,20 @@ export class Positions {
     return stream?.known ? stream : undefined;
   }
 
+  /** Whether the present owner of each of these streams has said where it stands. */
   isKnown(keys: readonly string[]): boolean {
-    return keys.every((key) => this.#streams.get(key)?.known);
+    return keys.every((key) => this.#streams.get(key)?.known && !this.#ownerless.has(key));
+  }
+
+  /** These streams have no owner: nobody relays to whom an event has come to matter since. */
+  disown(keys: readonly string[]): void {
+    for (const key of keys) this.#ownerless.add(key);
+  }
+
+  /** The owner of a stream says that it has delivered everything up to here. */
+  ownerAt(key: string, id: EntryId): void {
+    this.#ownerless.delete(key);
+    this.advance(key, id);
   }
 
   /** Moves a stream forward. @returns false when it stood there already or further on. */

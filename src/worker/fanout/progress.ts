@@ -3,17 +3,28 @@ import type { Positions } from "./positions.js";
 
 /** How far this worker has delivered its own streams, for the siblings that got nothing of them lately. */
 export class Progress {
-  readonly #keys: readonly string[];
+  readonly #keys = new Set<string>();
   readonly #positions: Positions;
   readonly #announced = new Map<string, string>();
 
-  constructor(keys: readonly string[], positions: Positions) {
-    this.#keys = keys;
+  constructor(positions: Positions) {
     this.#positions = positions;
   }
 
+  /** This worker reads them from now on, and knows where they stand. */
+  add(keys: Iterable<string>): void {
+    for (const key of keys) this.#keys.add(key);
+  }
+
+  remove(keys: Iterable<string>): void {
+    for (const key of keys) {
+      this.#keys.delete(key);
+      this.#announced.delete(key);
+    }
+  }
+
   all(): StreamPositionEntry[] {
-    return this.#keys.flatMap((key): StreamPositionEntry[] => {
+    return [...this.#keys].flatMap((key): StreamPositionEntry[] => {
       const position = this.#positions.get(key);
       return position === undefined ? [] : [[key, position.id]];
     });

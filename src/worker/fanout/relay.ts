@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { type BatchSection, decodeBatch, encodeBatch } from "../../protocol/batch.js";
 import type { Peer } from "../../protocol/control.js";
@@ -10,11 +10,12 @@ import {
   RelayReader,
   type StreamPositionEntry,
 } from "../../protocol/relay.js";
+import { Barriers } from "./barriers.js";
 import { RelayLink } from "./relay-link.js";
 
 export interface RelayOptions {
-  readonly worker: number;
-  readonly socketPath: string;
+  /** This worker, as its siblings reach it. */
+  readonly self: Peer;
   /** Tenants with subscribers on this worker. */
   readonly ownInterest: () => readonly InterestEntry[];
   /** How far this worker's own streams have been delivered. */
@@ -22,7 +23,12 @@ export interface RelayOptions {
   /** Resolves once everything read so far has been relayed. */
   readonly settled: () => Promise<void>;
   readonly onBatch: (sections: readonly BatchSection[]) => void;
+  /** Where the owner of streams says that they stand. */
   readonly onPositions: (positions: readonly StreamPositionEntry[]) => void;
+  /** A sibling's last word on streams, after everything else it has to say of them. */
+  readonly onHandover: (move: number, positions: readonly StreamPositionEntry[]) => void;
+  /** The link to a sibling that should be alive has broken. */
+  readonly onLost: (incarnation: number) => void;
 }
 
 interface Sibling {
@@ -31,7 +37,12 @@ interface Sibling {
   readonly tenants: Set<string>;
   /** Those of them with subscribers that take MessagePack. */
   readonly msgpackTenants: Set<string>;
+  /** It reads what we send, and has told us what it wants. */
+  met: boolean;
 }
+
+/** Milliseconds in which the primary says that a sibling died; a link that breaks otherwise is reported to it. */
+const LOST_AFTER_MS = 3_000;
 
 /**
  * Hands encoded batches to the siblings that have subscribers for them. Every worker writes to each sibling over a
@@ -41,45 +52,49 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #server: Server;
   readonly #siblings = new Map<number, Sibling>();
-  readonly #inbound = new Set<Socket>();
-  readonly #barriers = new Map<number, { waitingFor: Set<number>; passed: () => void }>();
-  #lastBarrier = 0;
-  /** Siblings that have told us their interest. */
-  readonly #met = new Set<number>();
-  #onMet: () => void = () => {};
+  /** Connections of siblings that have said who they are. */
+  readonly #inbound = new Map<number, Socket>();
+  readonly #sockets = new Set<Socket>();
+  readonly #gone = new Set<number>();
+  readonly #barriers = new Barriers();
+  #onMet: (() => void)[] = [];
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    // A worker that died left its socket file behind.
-    rmSync(options.socketPath, { force: true });
-    this.#server = createServer((socket) => this.#receive(socket)).listen(options.socketPath);
+    this.#server = createServer((socket) => this.#receive(socket));
   }
 
-  /** Opens links to new siblings and closes those to siblings that are gone. */
-  setSiblings(peers: readonly Peer[]): void {
-    const present = new Set(peers.map(({ worker }) => worker));
-    for (const [worker, { link }] of this.#siblings) {
-      if (present.has(worker)) continue;
-      link.close();
-      this.#siblings.delete(worker);
-      this.#met.delete(worker);
-      for (const number of this.#barriers.keys()) this.#passBarrier(number, worker);
-    }
+  /** @throws Error when the socket cannot be made. */
+  async listen(): Promise<void> {
+    this.#server.listen(this.#options.self.socketPath);
+    await once(this.#server, "listening");
+  }
+
+  /** Links up with siblings, where that has not happened yet. */
+  meet(peers: readonly Peer[]): void {
     for (const peer of peers) this.#sibling(peer);
   }
 
-  /**
-   * Resolves once every sibling has told us its interest: what is read before could be withheld from its subscribers.
-   * @param withinMs after which siblings that are silent are taken to be down; they have no subscribers then.
-   */
-  async allMet(withinMs: number): Promise<void> {
-    const deadline = new Promise<true>((resolve) => setTimeout(resolve, withinMs, true).unref());
-    while ([...this.#siblings.keys()].some((worker) => !this.#met.has(worker))) {
-      const met = new Promise<false>((resolve) => {
-        this.#onMet = () => resolve(false);
-      });
-      if (await Promise.race([met, deadline])) return;
+  /** Resolves once every sibling known, now or meanwhile, has welcomed us and told us its interest. */
+  async allMet(): Promise<void> {
+    while ([...this.#siblings.values()].some(({ met }) => !met)) {
+      await new Promise<void>((resolve) => this.#onMet.push(resolve));
     }
+  }
+
+  /** Resolves once everything a sibling that has died sent us is delivered. It is owed nothing any more. */
+  async gone(incarnation: number): Promise<void> {
+    this.#gone.add(incarnation);
+    this.#siblings.get(incarnation)?.link.close();
+    const inbound = this.#inbound.get(incarnation);
+    if (inbound !== undefined) await new Promise((resolve) => inbound.once("close", resolve));
+  }
+
+  /** Nothing waits any more for a sibling that is gone. */
+  forget(incarnation: number): void {
+    this.#siblings.delete(incarnation);
+    this.#barriers.passAll(incarnation);
+    this.#wakeMet();
   }
 
   /** Whether a sibling has subscribers of this tenant. */
@@ -108,22 +123,25 @@ export class Relay {
   }
 
   /** Resolves once every sibling relays what was declared before, and has said where its streams stand. */
-  barrier(): Promise<void> {
-    if (this.#siblings.size === 0) return Promise.resolve();
-    const number = ++this.#lastBarrier;
-    return new Promise((passed) => {
-      this.#barriers.set(number, { waitingFor: new Set(this.#siblings.keys()), passed });
-      this.#tellAll({ kind: "barrier", number });
-    });
+  async barrier(): Promise<void> {
+    const { number, passed } = this.#barriers.raise([...this.#siblings.keys()]);
+    this.#tellAll({ kind: "barrier", number });
+    await passed;
   }
 
   announceProgress(positions: readonly StreamPositionEntry[]): void {
     if (positions.length > 0) this.#tellAll({ kind: "progress", positions });
   }
 
+  /** Our last word on streams that another worker reads next. @returns whom it was said to. */
+  handOver(move: number, positions: readonly StreamPositionEntry[]): number[] {
+    this.#tellAll({ kind: "handover", move, positions });
+    return [...this.#siblings.keys()];
+  }
+
   close(): void {
     this.#server.close();
-    for (const socket of this.#inbound) socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     for (const { link } of this.#siblings.values()) link.close();
   }
 
@@ -132,32 +150,35 @@ export class Relay {
     for (const { link } of this.#siblings.values()) void link.send(frame);
   }
 
-  #sibling({ worker, socketPath }: Peer): Sibling {
-    let sibling = this.#siblings.get(worker);
-    if (sibling === undefined) {
-      const link: RelayLink = new RelayLink(
-        socketPath,
-        () => this.#greeting(worker),
-        () => void link.send(frameMessage({ kind: "progress", positions: this.#options.ownPositions() })),
-      );
-      sibling = { link, tenants: new Set(), msgpackTenants: new Set() };
-      this.#siblings.set(worker, sibling);
-    }
+  #sibling(peer: Peer): Sibling | undefined {
+    const { incarnation, socketPath } = peer;
+    const known = this.#siblings.get(incarnation);
+    if (known !== undefined || this.#gone.has(incarnation)) return known;
+    const link: RelayLink = new RelayLink({
+      socketPath,
+      greeting: () => this.#greeting(),
+      onConnected: () => {
+        void link.send(frameMessage({ kind: "progress", positions: this.#options.ownPositions() }));
+      },
+      onLost: () => this.#lost(incarnation),
+    });
+    const sibling = { link, tenants: new Set<string>(), msgpackTenants: new Set<string>(), met: false };
+    this.#siblings.set(incarnation, sibling);
     return sibling;
   }
 
-  #greeting(worker: number): Uint8Array[] {
-    const { worker: self, socketPath } = this.#options;
-    return [frameMessage({ kind: "hello", worker: self, socketPath }), ...this.#wishes(worker)];
+  #greeting(): Uint8Array[] {
+    const { self, ownInterest } = this.#options;
+    return [
+      frameMessage({ kind: "hello", ...self }),
+      frameMessage({ kind: "interest", add: ownInterest(), remove: [] }),
+    ];
   }
 
-  /** All a sibling has to know of us, whatever it heard before. */
-  #wishes(worker: number): Uint8Array[] {
-    const unanswered = [...this.#barriers].filter(([, { waitingFor }]) => waitingFor.has(worker));
-    return [
-      frameMessage({ kind: "interest", add: this.#options.ownInterest(), remove: [] }),
-      ...unanswered.map(([number]) => frameMessage({ kind: "barrier", number })),
-    ];
+  #lost(incarnation: number): void {
+    setTimeout(() => {
+      if (!this.#gone.has(incarnation)) this.#options.onLost(incarnation);
+    }, LOST_AFTER_MS).unref();
   }
 
   #receive(socket: Socket): void {
@@ -165,27 +186,35 @@ export class Relay {
     const reader = new RelayReader({
       batch: (bytes) => this.#options.onBatch(decodeBatch(bytes)),
       message: (message) => {
-        if (message.kind === "hello") speaker = this.#meet(message);
+        if (message.kind === "hello") speaker = this.#welcome(socket, message);
         else this.#hear(speaker, message);
       },
     });
-    this.#inbound.add(socket);
+    this.#sockets.add(socket);
     socket.on("data", (chunk) => reader.push(chunk));
     socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#inbound.delete(socket));
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#inbound.get(speaker) === socket) this.#inbound.delete(speaker);
+    });
   }
 
-  /** A sibling that greets us may have started anew, or before we were told of it. */
-  #meet(peer: Peer): number {
-    const { link, tenants, msgpackTenants } = this.#sibling(peer);
-    tenants.clear();
-    msgpackTenants.clear();
-    for (const frame of this.#wishes(peer.worker)) void link.send(frame);
-    return peer.worker;
+  /** A sibling may greet us before we were told of it, or after it died. */
+  #welcome(socket: Socket, peer: Peer): number {
+    const sibling = this.#sibling(peer);
+    if (sibling === undefined) socket.destroy();
+    else {
+      this.#inbound.set(peer.incarnation, socket);
+      void sibling.link.send(frameMessage({ kind: "welcome" }));
+    }
+    return peer.incarnation;
   }
 
   #hear(speaker: number, message: Exclude<RelayMessage, { kind: "hello" }>): void {
     switch (message.kind) {
+      case "welcome":
+        this.#met(speaker);
+        return;
       case "interest":
         this.#noteInterest(speaker, message.add, message.remove);
         return;
@@ -194,12 +223,29 @@ export class Relay {
         return;
       case "passed":
         this.#options.onPositions(message.positions);
-        this.#passBarrier(message.number, speaker);
+        this.#barriers.pass(message.number, speaker);
         return;
       case "progress":
         this.#options.onPositions(message.positions);
         return;
+      case "handover":
+        this.#options.onHandover(message.move, message.positions);
+        return;
     }
+  }
+
+  /** The greeting of the one who welcomes us came before, on the same connection, and with it its interest. */
+  #met(speaker: number): void {
+    const sibling = this.#siblings.get(speaker);
+    if (sibling === undefined) return;
+    sibling.met = true;
+    this.#wakeMet();
+  }
+
+  #wakeMet(): void {
+    const waiting = this.#onMet;
+    this.#onMet = [];
+    for (const wake of waiting) wake();
   }
 
   #noteInterest(speaker: number, add: readonly InterestEntry[], remove: readonly string[]): void {
@@ -213,8 +259,6 @@ export class Relay {
       sibling.tenants.add(tenant);
       if (msgpack) sibling.msgpackTenants.add(tenant);
     }
-    this.#met.add(speaker);
-    this.#onMet();
   }
 
   async #answerBarrier(speaker: number, number: number): Promise<void> {
@@ -222,15 +266,6 @@ export class Relay {
     await settled();
     const answer: RelayMessage = { kind: "passed", number, positions: ownPositions() };
     await this.#siblings.get(speaker)?.link.send(frameMessage(answer));
-  }
-
-  #passBarrier(number: number, worker: number): void {
-    const barrier = this.#barriers.get(number);
-    if (barrier === undefined) return;
-    barrier.waitingFor.delete(worker);
-    if (barrier.waitingFor.size > 0) return;
-    this.#barriers.delete(number);
-    barrier.passed();
   }
 }
 

@@ -5,15 +5,18 @@ import type { EntryId } from "../../protocol/entry-id.js";
 import type { RawSection } from "../../protocol/event.js";
 import type { StreamRef } from "../../protocol/stream.js";
 import { type RedisClient, retryDelay, whenReady } from "../../redis/connect.js";
-import { CONSUMER } from "../../redis/keys.js";
-import { acknowledge, addDeadLetter, type GroupRead, readGroup } from "../../redis/streams.js";
+import { CONSUMER, canaryKey } from "../../redis/keys.js";
+import { acknowledge, addCanary, addDeadLetter, type GroupRead, readGroup } from "../../redis/streams.js";
 import { attachStream } from "./attach.js";
+import { Canary } from "./canary.js";
 
 export interface IntakeOptions {
-  /** Nothing is read before this resolves. */
-  readonly mayStart: Promise<void>;
   readonly group: string;
   readonly streams: readonly StreamRef[];
+  /** What is known to have been delivered, for streams whose group has to be made again. */
+  readonly processed: ReadonlyMap<string, EntryId>;
+  /** The streams were read until now, and reading only changes hands. */
+  readonly continues: boolean;
   /** For everything that does not block. */
   readonly commands: RedisClient;
   /** Opens the connection this intake blocks on. */
@@ -24,7 +27,7 @@ export interface IntakeOptions {
   /** Where each stream stands before the first read. */
   readonly onAttached: (positions: ReadonlyMap<string, EntryId>) => void;
   /** Entries read, delivered and acknowledged. */
-  readonly onRead: (entries: number) => void;
+  readonly onRead: (entries: number, byStream: ReadonlyMap<string, number>) => void;
   /** An entry nobody can get was put aside. */
   readonly onDeadLetter: (reason: string) => void;
   readonly log: Log;
@@ -39,6 +42,13 @@ export interface Encoded {
 const COUNT = 250;
 /** Milliseconds Redis holds a read open while nothing comes. */
 const BLOCK_MS = 2_000;
+/**
+ * Milliseconds after attaching in which whoever read before may still be handed entries: Redis notices only after a while
+ * that a process died, or that a connection broke.
+ */
+const SETTLE_MS = 5_000;
+/** Milliseconds a read is held open meanwhile. */
+const SETTLING_BLOCK_MS = 200;
 /** Milliseconds after which a read without any answer means that the connection is dead. */
 const HUNG_AFTER_MS = BLOCK_MS + 5_000;
 
@@ -49,24 +59,49 @@ const HUNG_AFTER_MS = BLOCK_MS + 5_000;
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #topicOf: ReadonlyMap<string, string>;
-  readonly #processed = new Map<string, EntryId>();
+  readonly #processed: Map<string, EntryId>;
+  /** Read like the other streams, and delivered to nobody. */
+  readonly #canaryStream: StreamRef;
+  readonly #canary: Canary;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   #handling: Promise<void> = Promise.resolve();
   #reader: RedisClient | null = null;
-  #reading = false;
+  #reading: boolean;
   /** Interruptions since the last read that was delivered. */
   #failures = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#topicOf = new Map(options.streams.map(({ key, topic }) => [key, topic]));
+    this.#canaryStream = { key: canaryKey(options.group, options.streams[0]!.key), topic: "", partition: null };
+    this.#topicOf = new Map([...options.streams, this.#canaryStream].map(({ key, topic }) => [key, topic]));
+    this.#canary = new Canary({
+      send: () => addCanary(options.commands, this.#canaryStream.key),
+      now: () => performance.now(),
+    });
+    this.#processed = new Map(options.processed);
+    this.#reading = options.continues;
     this.#running = this.#run();
   }
 
   /** Whether the last attempt to read got an answer. */
   get isReading(): boolean {
     return this.#reading;
+  }
+
+  /** What keeps delivery from being proven; null: it is. */
+  get problem(): string | null {
+    return this.#canary.problem;
+  }
+
+  /** Milliseconds since delivery was last proven. */
+  get canaryAge(): number {
+    return this.#canary.age;
+  }
+
+  /** The last entry delivered of each stream, or where it stood before the first. */
+  get processed(): ReadonlyMap<string, EntryId> {
+    return this.#processed;
   }
 
   /** Resolves once everything read so far has been delivered. */
@@ -77,12 +112,12 @@ export class Intake {
   /** Finishes what was read, then stops. What Redis hands out meanwhile stays pending for the next owner. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#canary.stop();
     this.#reader?.disconnect();
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    await this.#options.mayStart;
     const reader = this.#options.connect();
     this.#reader = reader;
     while (!this.#stopping.signal.aborted) {
@@ -90,6 +125,7 @@ export class Intake {
         await whenReady(reader, this.#stopping.signal);
         await this.#attach();
         await this.#readPending(reader);
+        await this.#readAfterAnother(reader);
         await this.#readNew(reader);
       } catch (error) {
         if (this.#stopping.signal.aborted) break;
@@ -106,6 +142,7 @@ export class Intake {
   async #attach(): Promise<void> {
     const { commands, group, streams, onAttached } = this.#options;
     await whenReady(commands, this.#stopping.signal);
+    await attachStream(commands, group, this.#canaryStream, undefined);
     const positions = await Promise.all(
       streams.map(async (stream): Promise<[string, EntryId]> => {
         const position = await attachStream(commands, group, stream, this.#processed.get(stream.key));
@@ -120,13 +157,28 @@ export class Intake {
   async #readPending(reader: RedisClient): Promise<void> {
     for (;;) {
       const entries = await this.#read(reader, { after: "0" });
+      this.#stopping.signal.throwIfAborted();
       if (entries.length === 0) return;
       await this.#handle(entries);
     }
   }
 
+  /** Also what another reader is handed meanwhile: it is in the list of pending entries, in order with our own. */
+  async #readAfterAnother(reader: RedisClient): Promise<void> {
+    const until = performance.now() + SETTLE_MS;
+    while (performance.now() < until) {
+      await this.#read(reader, { after: ">", blockMs: SETTLING_BLOCK_MS });
+      this.#stopping.signal.throwIfAborted();
+      await this.#readPending(reader);
+    }
+  }
+
   async #readNew(reader: RedisClient): Promise<never> {
     for (;;) {
+      if (this.#canary.isLost) {
+        reader.disconnect(true);
+        throw new Error("nothing is read although Redis has something");
+      }
       const entries = await this.#read(reader, { after: ">", blockMs: BLOCK_MS });
       this.#stopping.signal.throwIfAborted();
       if (entries.length > 0) await this.#handle(entries);
@@ -155,12 +207,18 @@ export class Intake {
 
   async #deliverAndAcknowledge(raw: readonly RawSection[]): Promise<void> {
     const { encode, deliver, commands, group } = this.#options;
-    const { sections, deadLetters } = await encode(raw);
+    const events = raw.filter(({ key }) => key !== this.#canaryStream.key);
+    const { sections, deadLetters } = await encode(events);
     await deliver(sections);
+    if (events.length < raw.length) this.#canary.arrived();
     for (const { streamKey, lastId } of sections) this.#processed.set(streamKey, lastId);
-    await this.#buryDeadLetters(raw, deadLetters);
+    await this.#buryDeadLetters(events, deadLetters);
     await acknowledge(commands, group, new Map(raw.map(({ key, entries }) => [key, entries.map(({ id }) => id)])));
-    this.#options.onRead(raw.reduce((sum, { entries }) => sum + entries.length, 0));
+    const byStream = new Map(events.map(({ key, entries }) => [key, entries.length]));
+    this.#options.onRead(
+      events.reduce((sum, { entries }) => sum + entries.length, 0),
+      byStream,
+    );
   }
 
   async #buryDeadLetters(raw: readonly RawSection[], deadLetters: Encoded["deadLetters"]): Promise<void> {
