@@ -74,7 +74,8 @@ export class Ownership {
     this.#members.delete(incarnation);
     const orphans = [...member.units];
     for (const [number, move] of this.#moves) {
-      if (move.from === incarnation && !move.released) {
+      // Its last word may have died with it: then the end of its socket has to do.
+      if (move.from === incarnation) {
         orphans.push(...move.units);
         this.#moves.delete(number);
       } else this.#confirm(number, incarnation);
