@@ -9,8 +9,10 @@ export interface StreamState {
   /** null when the stream holds no entry. */
   readonly firstId: EntryId | null;
   readonly length: number;
-  /** Entries ever added; larger than `length` once any was trimmed or deleted. */
-  readonly entriesAdded: number;
+  /** Entries ever trimmed or deleted. null: Redis before 7.0 does not count. */
+  readonly removed: number | null;
+  /** The largest id XDEL ever removed, 0-0 for none; trimming leaves it alone. null: Redis before 7.0 does not say. */
+  readonly maxDeletedId: EntryId | null;
 }
 
 export interface GroupRead {
@@ -47,6 +49,18 @@ export async function readRange(
 ): Promise<RawEntry[]> {
   const reply = await client.xrangeBuffer(key, `(${after}`, to, "COUNT", count);
   return (reply as [Buffer, Buffer[]][]).map(toRawEntry);
+}
+
+/** The newest `count` entries after `after` up to and including `to`, oldest first. */
+export async function readRangeEnd(
+  client: RedisClient,
+  key: string,
+  after: EntryId,
+  to: EntryId,
+  count: number,
+): Promise<RawEntry[]> {
+  const reply = await client.xrevrangeBuffer(key, to, `(${after}`, "COUNT", count);
+  return (reply as [Buffer, Buffer[]][]).map(toRawEntry).reverse();
 }
 
 /** One XACK per stream, all in one pipeline. */
@@ -147,12 +161,14 @@ function readStreamState(reply: unknown[]): StreamState {
   const info = toRecord(reply);
   const first = info.get("first-entry") as [EntryId, ...unknown[]] | null;
   const length = Number(info.get("length"));
+  const added = info.get("entries-added");
+  const maxDeleted = info.get("max-deleted-entry-id");
   return {
     lastId: String(info.get("last-generated-id")),
     firstId: first?.[0] ?? null,
     length,
-    // Redis before 7.0 does not count; then nothing is known to have been removed.
-    entriesAdded: Number(info.get("entries-added") ?? length),
+    removed: added === undefined ? null : Number(added) - length,
+    maxDeletedId: maxDeleted === undefined ? null : String(maxDeleted),
   };
 }
 

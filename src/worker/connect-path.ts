@@ -1,39 +1,16 @@
-import type { BatchRecord } from "../protocol/batch.js";
 import { channelTopics } from "../protocol/channel.js";
-import { type Cursor, cursorBefore, decodeCursor, type Position, START, topicTag } from "../protocol/cursor.js";
-import { compareEntryIds } from "../protocol/entry-id.js";
+import { cursorBefore, decodeCursor } from "../protocol/cursor.js";
 import { RefusalError } from "../protocol/errors.js";
-import { matches, type TypeFilter } from "../protocol/filter.js";
-import { partitionOf } from "../protocol/partition.js";
-import { type StreamLayout, type StreamRef, tenantStreams } from "../protocol/stream.js";
-import type { Gap } from "../protocol/websocket.js";
-import { composeFrame } from "./fanout/frame.js";
-import type { Hold } from "./fanout/hold.js";
+import type { TypeFilter } from "../protocol/filter.js";
+import { tenantStreams } from "../protocol/stream.js";
 import type { Hub } from "./fanout/hub.js";
 import type { Interest } from "./fanout/interest.js";
-import { Positions, type WriteCursor } from "./fanout/positions.js";
-import type { Subscriber } from "./fanout/subscriber.js";
-import { continuityOf } from "./resume/gaps.js";
-import type { Replay, StreamRange } from "./resume/replay.js";
+import { type Connection, Returning, type ReturningOptions } from "./returning.js";
+import { startTimeout } from "./timeout.js";
 
-/** What the connect path needs of a connection, beyond what the hub does. */
-export interface Connection extends Subscriber {
-  readonly isClosed: boolean;
-  /** Can take more at once, or is closed. */
-  readonly hasRoom: boolean;
-  /** Says `connected`, with the position the connection starts from. */
-  greet(cursor: string): void;
-  sendGap(gap: Gap): void;
-  /** Resolves once the connection has room for more, or is closed. */
-  writable(): Promise<void>;
-}
-
-export interface ConnectPathOptions {
-  readonly layout: StreamLayout;
-  readonly positions: Positions;
+export interface ConnectPathOptions extends ReturningOptions {
   readonly hub: Hub;
   readonly interest: Interest;
-  readonly replay: Replay;
   readonly resumeMaxEvents: number;
 }
 
@@ -54,17 +31,17 @@ export class ConnectPath {
    * @throws RefusalError `unavailable` when an owner does not answer in time.
    */
   async prepare(tenant: string, msgpack: boolean): Promise<void> {
-    const { interest, positions, layout } = this.#options;
+    const { interest, positions, layout, history } = this.#options;
     const keys = tenantStreams(layout, layout.topics, tenant).map(({ key }) => key);
     const routed = async () => {
       await interest.acquire(tenant, msgpack);
       while (!positions.isKnown(keys)) await positions.changed();
       return true;
     };
-    const deadline = timeout(PREPARE_TIMEOUT_MS);
+    const deadline = startTimeout(PREPARE_TIMEOUT_MS);
     const inTime = await Promise.race([routed(), deadline.passed]);
     deadline.clear();
-    if (inTime) return;
+    if (inTime) return history.open(tenant, positions.snapshot(keys));
     interest.release(tenant);
     throw new RefusalError("unavailable");
   }
@@ -82,7 +59,7 @@ export class ConnectPath {
     if (lastEventId !== null) {
       const returning = new Returning(connection, decodeCursor(lastEventId), this.#options);
       connection.greet(returning.cursor());
-      return this.#catchUp(connection, returning);
+      return this.#catchUp(connection, returning, this.#options.resumeMaxEvents);
     }
     this.#join(connection);
     connection.greet(this.#options.hub.cursor(connection));
@@ -96,8 +73,34 @@ export class ConnectPath {
   async fallBehind(connection: Connection, missedCursor: string): Promise<void> {
     if (!this.#live.has(connection)) return;
     this.close(connection);
-    const returning = new Returning(connection, cursorBefore(decodeCursor(missedCursor)!), this.#options);
-    await this.#catchUp(connection, returning);
+    await this.#catchUp(
+      connection,
+      new Returning(connection, cursorBefore(decodeCursor(missedCursor)!), this.#options),
+    );
+  }
+
+  /**
+   * A stream was deleted, or went back in time: whoever reads it, live or catching up, is told so by a gap `reset`, and
+   * gets it from its start, where this worker stands from now on.
+   * @param epoch later than that of any earlier call; one that is known already changes nothing.
+   * @param onError told of a connection that cannot be caught up any more.
+   */
+  resetStream(key: string, epoch: number, onError: (connection: Connection, error: unknown) => void): void {
+    const { positions, history, ranges, hub } = this.#options;
+    if ((positions.get(key)?.epoch ?? 0) >= epoch) return;
+    const readers = [...this.#live].filter((connection) => this.#reads(connection, key));
+    const returning = readers.map((connection) => {
+      const cursor = decodeCursor(hub.cursor(connection));
+      return { connection, from: new Returning(connection, cursor, this.#options) };
+    });
+    for (const connection of readers) this.close(connection);
+    positions.reset(key, epoch);
+    history.forgetStream(key);
+    ranges.forgetStream(key);
+    positions.announce();
+    for (const { connection, from } of returning) {
+      this.#catchUp(connection, from).catch((error) => onError(connection, error));
+    }
   }
 
   close(connection: Connection): void {
@@ -117,150 +120,20 @@ export class ConnectPath {
     this.#live.add(connection);
   }
 
-  async #catchUp(connection: Connection, returning: Returning): Promise<void> {
-    const { hub } = this.#options;
-    const hold = hub.hold(connection.tenant);
+  /** @param limit most events replayed. */
+  async #catchUp(connection: Connection, returning: Returning, limit = Number.POSITIVE_INFINITY): Promise<void> {
+    const { history } = this.#options;
+    history.catchUpStarts();
     try {
-      await returning.announceGaps();
-      await returning.replay();
-      await returning.drain(hold, () => this.#join(connection));
+      if (limit < Number.POSITIVE_INFINITY) await returning.limitTo(limit);
+      await returning.run(() => this.#join(connection));
     } finally {
-      hub.endHold(connection.tenant, hold);
-    }
-  }
-}
-
-/** One connection on its way from its cursor to the present. */
-class Returning {
-  readonly #connection: Connection;
-  readonly #options: ConnectPathOptions;
-  readonly #streams: readonly StreamRef[];
-  /** Where the connection stands. */
-  readonly #standing: Positions;
-  readonly #invalid: boolean;
-  readonly cursor: WriteCursor;
-
-  /** @param cursor null: not one of ours. */
-  constructor(connection: Connection, cursor: Cursor | null, options: ConnectPathOptions) {
-    const { layout, positions } = options;
-    const topics = channelTopics(connection.channel, layout.topics);
-    this.#connection = connection;
-    this.#options = options;
-    this.#streams = tenantStreams(layout, topics, connection.tenant);
-    this.#standing = new Positions(layout);
-    const partition = partitionOf(connection.tenant, layout.partitions);
-    const named = cursor === null ? null : positionsOf(cursor, this.#streams, partition);
-    this.#invalid = named === null;
-    const heads = positions.snapshot(this.#streams.map(({ key }) => key));
-    for (const { key } of this.#streams) {
-      this.#standing.set(key, named === null ? START : (named.get(key) ?? heads.get(key)!));
-    }
-    this.cursor = this.#standing.cursorWriter(topics, partition);
-  }
-
-  /** Says what cannot be given any more, and puts the streams concerned where reading can go on. */
-  async announceGaps(): Promise<void> {
-    const { replay } = this.#options;
-    if (this.#invalid) {
-      const topics = new Set(this.#streams.map(({ topic }) => topic));
-      for (const topic of topics) this.#connection.sendGap({ stream: topic, reason: "invalid" });
-      return;
-    }
-    const states = await Promise.all(this.#streams.map((stream) => replay.stateOf(stream)));
-    for (const [i, stream] of this.#streams.entries()) {
-      const standing = this.#standing.get(stream.key)!;
-      const { from, gap } = continuityOf(stream.topic, standing, states[i]!);
-      if (gap === null) continue;
-      this.#connection.sendGap(gap);
-      this.#standing.set(stream.key, { id: from, epoch: standing.epoch });
+      history.catchUpEnds();
     }
   }
 
-  /** Sends everything between where the connection stands and where this worker does. */
-  async replay(): Promise<void> {
-    const { replay, positions, resumeMaxEvents } = this.#options;
-    const heads = positions.snapshot(this.#streams.map(({ key }) => key));
-    const ranges = this.#streams.flatMap((stream): StreamRange[] => {
-      const after = this.#standing.get(stream.key)!.id;
-      const to = heads.get(stream.key)!.id;
-      return compareEntryIds(after, to) < 0 ? [{ stream, after, to }] : [];
-    });
-    const leftOut = await replay.leftOut(ranges, resumeMaxEvents, (record) => this.#wants(record));
-    for (const [i, range] of ranges.entries()) {
-      const after = leftOut[i] ?? range.after;
-      if (after !== range.after) this.#announceLimit(range, after);
-      for await (const { stream, records, upTo } of replay.read({ ...range, after })) {
-        for (const record of records) await this.#send(stream.key, record);
-        if (this.#connection.isClosed) return;
-        this.#standing.advance(stream.key, upTo);
-      }
-    }
+  #reads({ tenant, channel }: Connection, key: string): boolean {
+    const { layout } = this.#options;
+    return tenantStreams(layout, channelTopics(channel, layout.topics), tenant).some((stream) => stream.key === key);
   }
-
-  /**
-   * Sends what was held meanwhile. Calls `join` in the very turn in which nothing is left and this worker stands where the
-   * connection does, so that no event can come between; never when the connection closes first.
-   */
-  async drain(hold: Hold, join: () => void): Promise<void> {
-    const keys = new Set(this.#streams.map(({ key }) => key));
-    while (!this.#connection.isClosed) {
-      const held = hold.take();
-      if (held === null) await this.replay();
-      else if (held.length === 0 && !this.#isAhead()) return join();
-      else if (held.length === 0) await this.#options.positions.changed();
-      for (const { streamKey, record } of held ?? []) if (keys.has(streamKey)) await this.#send(streamKey, record);
-    }
-  }
-
-  /** A client that comes from a faster worker has seen events that have yet to come here. */
-  #isAhead(): boolean {
-    return this.#streams.some(({ key }) => {
-      const here = this.#options.positions.get(key)!.id;
-      return compareEntryIds(this.#standing.get(key)!.id, here) > 0;
-    });
-  }
-
-  async #send(streamKey: string, record: BatchRecord): Promise<void> {
-    const connection = this.#connection;
-    if (!this.#standing.advance(streamKey, record.id) || !this.#wants(record)) return;
-    while (!connection.hasRoom) await connection.writable();
-    if (connection.isClosed) return;
-    const cursor = this.cursor(streamKey);
-    connection.send(composeFrame(connection.format, connection.channel, record, cursor), cursor);
-  }
-
-  #announceLimit({ stream, after }: StreamRange, to: string): void {
-    this.#connection.sendGap({ stream: stream.topic, reason: "limit", from: after, to });
-    this.#standing.advance(stream.key, to);
-  }
-
-  #wants({ tenant, type, target }: BatchRecord): boolean {
-    const connection = this.#connection;
-    return (
-      tenant === connection.tenant &&
-      (target === "" || target === connection.user) &&
-      connection.channel.admits(type) &&
-      matches(connection.filter, type)
-    );
-  }
-}
-
-/** Where the cursor stands in each stream it names. */
-function positionsOf(cursor: Cursor, streams: readonly StreamRef[], ownPartition: number): Map<string, Position> {
-  const named = new Map<string, Position>();
-  for (const { key, topic, partition } of streams) {
-    const positions = cursor.topics.get(topicTag(topic));
-    if (positions === undefined) continue;
-    if (partition === null) named.set(key, positions.shared);
-    else if (cursor.partition === ownPartition) named.set(key, positions.partitioned);
-  }
-  return named;
-}
-
-function timeout(ms: number): { passed: Promise<false>; clear: () => void } {
-  let timer: NodeJS.Timeout;
-  const passed = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  return { passed, clear: () => clearTimeout(timer) };
 }

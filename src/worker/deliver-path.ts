@@ -23,6 +23,8 @@ export interface DeliverPathOptions {
   readonly positions: Positions;
   /** Hands events to this worker's own subscribers. */
   readonly broadcast: (sections: readonly BatchSection[]) => void;
+  /** Events of this tenant no longer come here. */
+  readonly onUninterested: (tenant: string) => void;
   readonly tellPrimary: (message: ToPrimary) => void;
   readonly metrics: WorkerMetrics;
   readonly log: Log;
@@ -60,7 +62,10 @@ export class DeliverPath {
       onLost: (incarnation) => tellPrimary({ kind: "lost-sibling", incarnation }),
     });
     this.interest = new Interest({
-      declare: (add, remove) => this.#relay.declareInterest(add, remove),
+      declare: (add, remove) => {
+        this.#relay.declareInterest(add, remove);
+        for (const tenant of remove) options.onUninterested(tenant);
+      },
       barrier: async () => {
         await Promise.all([this.#relay.barrier(), this.#readers.settled()]);
       },

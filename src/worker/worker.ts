@@ -19,7 +19,9 @@ import type { EdgeConnection, TenantUser } from "./edge/services.js";
 import { Heartbeats } from "./fanout/heartbeats.js";
 import { Hub } from "./fanout/hub.js";
 import { Positions } from "./fanout/positions.js";
-import { Replay } from "./resume/replay.js";
+import { History } from "./resume/history.js";
+import { RangeReader } from "./resume/range-reader.js";
+import { Turns } from "./resume/turns.js";
 
 export interface WorkerLinks {
   tellPrimary(message: ToPrimary): void;
@@ -53,6 +55,8 @@ const INTEREST_SWEEP_EVERY_SECONDS = 5;
 const LAG_EVERY_SECONDS = 2;
 /** Milliseconds in which requests on connections the kernel handed over before listening ended are still served. */
 const LAST_REQUESTS_MS = 300;
+/** One part in so many of the history is what was read from Redis for those who return. */
+const CACHE_PART = 8;
 /** Milliseconds the last words to clients are given to leave. */
 const FAREWELL_MS = 250;
 
@@ -81,7 +85,10 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     openAudience: (topic, format) => edge.openAudience(topic, format),
   });
 
-  // deliver: Redis → intake → pool → hub, and beside the hub the relay
+  const cacheBytes = Math.floor(settings.historyBytes / CACHE_PART);
+  const history = new History(settings.historyBytes - cacheBytes);
+
+  // deliver: Redis → intake → pool → history → hub, and beside the hub the relay
   const deliverPath = new DeliverPath({
     assignment,
     redis: settings.redis,
@@ -89,6 +96,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     pool,
     positions,
     broadcast,
+    onUninterested: (tenant) => history.close(tenant),
     tellPrimary: links.tellPrimary,
     metrics,
     log,
@@ -96,17 +104,20 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   });
   const { interest } = deliverPath;
 
-  // connect: edge → pool → replay → hub
-  const replay = new Replay({
+  // connect: edge → pool → history, or else Redis → hub
+  const ranges = new RangeReader({
     commands,
-    encode: async (raw) => (await pool.encode(raw, { msgpack: true })).sections,
+    encode: async (raw, msgpack) => (await pool.encode(raw, { msgpack })).sections,
+    cacheBytes,
   });
   const connectPath = new ConnectPath({
     layout,
     positions,
     hub,
     interest,
-    replay,
+    history,
+    ranges,
+    turns: new Turns(),
     resumeMaxEvents: settings.resumeMaxEvents,
   });
   const tokens = makeTokenChecker({
@@ -148,6 +159,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
 
   function broadcast(sections: readonly BatchSection[]): void {
     edge.leaveMissedBehind();
+    history.keep(sections);
     hub.deliver(sections);
   }
 

@@ -10,6 +10,7 @@ import {
   groupPosition,
   readGroup,
   readRange,
+  readRangeEnd,
   removeGroup,
   streamState,
 } from "../../src/redis/streams.ts";
@@ -166,25 +167,31 @@ t.test("a range starts behind its first id and includes its last", async (t) => 
   t.strictSame(textsOf((await readRange(client, "s", "0-0", "1-0", 1))[0]!), ["n", "1"]);
 });
 
+t.test("the end of a range is its newest entries, oldest first", async (t) => {
+  const client = await openRedis(t);
+  await fill(client, "s", 5);
+  const end = async (after: string, to: string, count = 100) => idsOf(await readRangeEnd(client, "s", after, to, count));
+  t.strictSame(await end("0-0", "9-0"), ["1-0", "2-0", "3-0", "4-0", "5-0"]);
+  t.strictSame(await end("0-0", "4-0", 2), ["3-0", "4-0"]);
+  t.strictSame(await end("2-0", "4-0", 5), ["3-0", "4-0"]);
+  t.strictSame(await end("4-0", "4-0"), []);
+  t.strictSame(idsOf(await readRangeEnd(client, "missing", "0-0", "9-0", 10)), []);
+});
+
 t.test("the state of a stream shows its ends, and whether it ever lost an entry", async (t) => {
   const client = await openRedis(t);
   t.equal(await streamState(client, "s"), null, "there is none");
   await fill(client, "s", 5);
-  t.strictSame(await streamState(client, "s"), { lastId: "5-0", firstId: "1-0", length: 5, entriesAdded: 5 });
+  const state = (firstId: string | null, length: number, removed: number, maxDeletedId: string) => {
+    return { lastId: "5-0", firstId, length, removed, maxDeletedId };
+  };
+  t.strictSame(await streamState(client, "s"), state("1-0", 5, 0, "0-0"));
   await client.xtrim("s", "MAXLEN", 3);
-  t.strictSame(
-    await streamState(client, "s"),
-    { lastId: "5-0", firstId: "3-0", length: 3, entriesAdded: 5 },
-    "trimmed",
-  );
-  await client.xdel("s", "4-0", "5-0");
-  t.strictSame(
-    await streamState(client, "s"),
-    { lastId: "5-0", firstId: "3-0", length: 1, entriesAdded: 5 },
-    "deleted",
-  );
+  t.strictSame(await streamState(client, "s"), state("3-0", 3, 2, "0-0"), "trimmed, which deletes nothing");
+  await client.xdel("s", "5-0", "4-0");
+  t.strictSame(await streamState(client, "s"), state("3-0", 1, 4, "5-0"), "deleted");
   await client.xdel("s", "3-0");
-  t.strictSame(await streamState(client, "s"), { lastId: "5-0", firstId: null, length: 0, entriesAdded: 5 }, "emptied");
+  t.strictSame(await streamState(client, "s"), state(null, 0, 5, "5-0"), "emptied");
   await client.del("s");
   t.equal(await streamState(client, "s"), null);
   await client.set("s", "x");
@@ -194,7 +201,13 @@ t.test("the state of a stream shows its ends, and whether it ever lost an entry"
 t.test("a stream that only a group was created on has never held anything", async (t) => {
   const client = await openRedis(t);
   await createGroup(client, "s", GROUP, "0-0");
-  t.strictSame(await streamState(client, "s"), { lastId: "0-0", firstId: null, length: 0, entriesAdded: 0 });
+  t.strictSame(await streamState(client, "s"), {
+    lastId: "0-0",
+    firstId: null,
+    length: 0,
+    removed: 0,
+    maxDeletedId: "0-0",
+  });
 });
 
 t.test("a group's position is what it was given last, and what it has not acknowledged first", async (t) => {

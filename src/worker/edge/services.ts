@@ -53,12 +53,13 @@ export interface EdgeConnection {
   readonly channel: Channel;
   readonly format: "sse" | "json" | "msgpack";
   readonly isClosed: boolean;
-  /** Can take more at once, or is closed. */
-  readonly hasRoom: boolean;
+  /** Bytes it can be sent at once; 0 while it has to take some first. */
+  readonly room: number;
   filter: TypeFilter;
   send(frame: Uint8Array, cursor: string): void;
   greet(cursor: string): void;
   sendGap(gap: Gap): void;
+  sendFrames(frames: Uint8Array, ends: readonly number[]): void;
   writable(): Promise<void>;
   /** Ends the connection with a code of the refusal table. */
   end(code: EndCode, message?: string): void;

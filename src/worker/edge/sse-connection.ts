@@ -25,6 +25,9 @@ export interface SseConnectionOptions {
 /** With a blank line, so that readers that split at blank lines find nothing before the next event. */
 const EMPTY_COMMENT = ":\n\n";
 
+/** What a connection that is catching up is given at once. */
+const ROOM_BYTES = 64 * 1024;
+
 /** One response that stays open (WHATWG HTML, section 9.2). */
 export class SseConnection implements TrackedConnection {
   readonly transport = "sse";
@@ -76,8 +79,12 @@ export class SseConnection implements TrackedConnection {
     if (!this.isClosed) this.#push();
   }
 
-  get hasRoom(): boolean {
-    return this.isClosed || this.#unsent === 0;
+  get room(): number {
+    return this.#unsent === 0 ? ROOM_BYTES : 0;
+  }
+
+  sendFrames(frames: Uint8Array): void {
+    if (!this.isClosed) this.#write(frames);
   }
 
   greet(cursor: string): void {
@@ -92,7 +99,7 @@ export class SseConnection implements TrackedConnection {
   }
 
   writable(): Promise<void> {
-    if (this.hasRoom) return Promise.resolve();
+    if (this.isClosed || this.room > 0) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

@@ -18,12 +18,17 @@ export interface WebSocketConnectionOptions {
   readonly messageRate: number;
   /** Too much is unsent: the frame of this cursor was not sent, and nothing after it is to be. */
   readonly onBehind: (connection: WebSocketConnection, cursor: string) => void;
+  /** Not everything was taken at once. */
+  readonly onBacklog: (connection: WebSocketConnection) => void;
 }
 
 /** uWebSockets.js answers this when a message was dropped, because too much is unsent. */
 const DROPPED = 2;
 
-/** Unsent bytes below which a connection that is catching up is given more. */
+/**
+ * Unsent bytes up to which a connection that is catching up is given more; not above any `RAGLINE_MAX_BUFFERED_BYTES`, at
+ * which uWebSockets.js drops messages.
+ */
 const ROOM_BYTES = 16 * 1024;
 
 /** One WebSocket (RFC 6455), from its greeting to its close. */
@@ -42,11 +47,13 @@ export class WebSocketConnection implements TrackedConnection {
   readonly messages: TokenBucket;
   #socket: WebSocket<unknown> | null;
   readonly #onBehind: WebSocketConnectionOptions["onBehind"];
+  readonly #onBacklog: WebSocketConnectionOptions["onBacklog"];
   #waiting: (() => void)[] = [];
 
   constructor({ socket, identity, channel, format, ...options }: WebSocketConnectionOptions) {
     this.#socket = socket;
     this.#onBehind = options.onBehind;
+    this.#onBacklog = options.onBacklog;
     this.tenant = identity.tenant;
     this.user = identity.user;
     this.roles = identity.roles;
@@ -70,8 +77,20 @@ export class WebSocketConnection implements TrackedConnection {
     return this.format === "msgpack";
   }
 
-  get hasRoom(): boolean {
-    return this.#socket === null || this.#socket.getBufferedAmount() < ROOM_BYTES;
+  get room(): number {
+    return Math.max(0, ROOM_BYTES - this.progress);
+  }
+
+  sendFrames(frames: Uint8Array, ends: readonly number[]): void {
+    const socket = this.#socket;
+    socket?.cork(() => {
+      let start = 0;
+      for (const end of ends) {
+        socket.send(frames.subarray(start, end), this.isBinary);
+        start = end;
+      }
+    });
+    if (this.hasBacklog) this.#onBacklog(this);
   }
 
   closed(): void {
@@ -142,7 +161,7 @@ export class WebSocketConnection implements TrackedConnection {
   }
 
   writable(): Promise<void> {
-    if (this.hasRoom) return Promise.resolve();
+    if (this.isClosed || this.room > 0) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

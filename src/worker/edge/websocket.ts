@@ -153,6 +153,7 @@ async function admit(socket: WebSocket<SocketData>, channel: Channel, context: E
       subscriptions,
       messageRate,
       onBehind,
+      onBacklog: (slow) => connections.watchBacklog(slow),
     });
     data.connection = connection;
     connections.add(connection);

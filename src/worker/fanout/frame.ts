@@ -12,14 +12,9 @@ import type { FrameFormat } from "./subscriber.js";
  * @returns a view of memory that the next call overwrites.
  */
 export function composeFrame(format: FrameFormat, channel: Channel, record: BatchRecord, cursor: string): Uint8Array {
-  switch (format) {
-    case "sse":
-      return composeSse(record, cursor);
-    case "json":
-      return composeJson(channel.messageType!, record, cursor);
-    case "msgpack":
-      return composeMsgpack(channel.messageType!, record, cursor);
-  }
+  scratch.clear();
+  scratch.add(format, channel, record, cursor);
+  return scratch.bytes;
 }
 
 export function composeHeartbeat(format: FrameFormat, channel: Channel, tenant: string, cursor: string): Uint8Array {
@@ -36,39 +31,82 @@ export function composeHeartbeat(format: FrameFormat, channel: Channel, tenant: 
   return Buffer.from(encodeServerMessage(message, format));
 }
 
-let scratch = Buffer.allocUnsafe(64 * 1024);
 /** Most bytes a head can take: a type of 256 characters and a cursor of 256, and room to spare. */
 const LARGEST_HEAD = 4096;
+const FIXMAP_COUNT = 0x0f;
 const END = Buffer.from(SSE_EVENT_END);
 
-function composeSse({ type, jsonTail, payloadOffset, payloadLength }: BatchRecord, cursor: string): Uint8Array {
-  reserve(payloadLength);
-  let at = scratch.write(sseEventHead(type, cursor));
-  scratch.set(jsonTail.subarray(payloadOffset, payloadOffset + payloadLength), at);
-  at += payloadLength;
-  scratch.set(END, at);
-  return scratch.subarray(0, at + END.length);
+/** Frames that go out together, one behind the other. */
+export class FrameBlock {
+  #buffer = Buffer.allocUnsafe(64 * 1024);
+  #length = 0;
+  /** Where each frame ends. */
+  readonly ends: number[] = [];
+
+  /** Good until the next frame is added. */
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  clear(): void {
+    this.#length = 0;
+    this.ends.length = 0;
+  }
+
+  add(format: FrameFormat, channel: Channel, record: BatchRecord, cursor: string): void {
+    switch (format) {
+      case "sse":
+        this.#addSse(record, cursor);
+        break;
+      case "json":
+        this.#addJson(channel.messageType!, record, cursor);
+        break;
+      case "msgpack":
+        this.#addMsgpack(channel.messageType!, record, cursor);
+        break;
+    }
+    this.ends.push(this.#length);
+  }
+
+  #addSse({ type, jsonTail, payloadOffset, payloadLength }: BatchRecord, cursor: string): void {
+    this.#reserve(payloadLength);
+    this.#length += this.#buffer.write(sseEventHead(type, cursor), this.#length);
+    this.#put(jsonTail.subarray(payloadOffset, payloadOffset + payloadLength));
+    this.#put(END);
+  }
+
+  #addJson(messageType: string, { jsonTail }: BatchRecord, cursor: string): void {
+    this.#reserve(jsonTail.length);
+    this.#length += this.#buffer.write(`{"type":"${messageType}","id":"${cursor}"`, this.#length, "latin1");
+    this.#put(jsonTail);
+  }
+
+  /** The tail is a map; two more pairs go before its first (MessagePack specification, "Map format family"). */
+  #addMsgpack(messageType: string, { msgpackTail }: BatchRecord, cursor: string): void {
+    this.#reserve(msgpackTail.length);
+    const start = this.#length;
+    const head = packMessage({ type: messageType, id: cursor });
+    this.#put(head);
+    this.#buffer[start] = head[0]! + (msgpackTail[0]! & FIXMAP_COUNT);
+    this.#put(msgpackTail.subarray(1));
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  #reserve(tailBytes: number): void {
+    const needed = this.#length + tailBytes + LARGEST_HEAD;
+    if (needed <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafe(needed * 2);
+    larger.set(this.bytes);
+    this.#buffer = larger;
+  }
 }
 
-function composeJson(messageType: string, { jsonTail }: BatchRecord, cursor: string): Uint8Array {
-  reserve(jsonTail.length);
-  const at = scratch.write(`{"type":"${messageType}","id":"${cursor}"`, "latin1");
-  scratch.set(jsonTail, at);
-  return scratch.subarray(0, at + jsonTail.length);
-}
-
-/** The tail is a map; two more pairs go before its first (MessagePack specification, "Map format family"). */
-function composeMsgpack(messageType: string, { msgpackTail }: BatchRecord, cursor: string): Uint8Array {
-  reserve(msgpackTail.length);
-  const head = packMessage({ type: messageType, id: cursor });
-  scratch.set(head, 0);
-  scratch[0] = head[0]! + (msgpackTail[0]! & FIXMAP_COUNT);
-  scratch.set(msgpackTail.subarray(1), head.length);
-  return scratch.subarray(0, head.length + msgpackTail.length - 1);
-}
-
-const FIXMAP_COUNT = 0x0f;
-
-function reserve(tailBytes: number): void {
-  if (scratch.length < tailBytes + LARGEST_HEAD) scratch = Buffer.allocUnsafe((tailBytes + LARGEST_HEAD) * 2);
-}
+const scratch = new FrameBlock();

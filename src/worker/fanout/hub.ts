@@ -1,7 +1,6 @@
 import type { BatchSection } from "../../protocol/batch.js";
 import { allUnits, type StreamLayout, unitStreams } from "../../protocol/stream.js";
 import type { Audience, AudienceOptions } from "./audience.js";
-import { Hold } from "./hold.js";
 import type { Positions } from "./positions.js";
 import type { Subscriber } from "./subscriber.js";
 import { TenantRoom } from "./tenant-room.js";
@@ -43,19 +42,6 @@ export class Hub {
     const room = this.#rooms.get(subscriber.tenant);
     room?.leave(subscriber);
     if (room?.isEmpty) this.#rooms.delete(subscriber.tenant);
-  }
-
-  /** Starts keeping a tenant's live events for a connection that is not live yet. Must be ended by `endHold`. */
-  hold(tenant: string): Hold {
-    const hold = new Hold();
-    this.#room(tenant).holds.add(hold);
-    return hold;
-  }
-
-  endHold(tenant: string, hold: Hold): void {
-    const room = this.#rooms.get(tenant);
-    room?.holds.delete(hold);
-    if (room?.isEmpty) this.#rooms.delete(tenant);
   }
 
   /** The position of a live connection, after everything it was sent. */

@@ -54,6 +54,11 @@ export class Positions {
     setPosition(this.#stream(key), position);
   }
 
+  /** A stream that was deleted or went back in time starts anew, in a later epoch. */
+  reset(key: string, epoch: number): void {
+    this.set(key, { id: ZERO_ID, epoch });
+  }
+
   /** Wakes everyone who waits for `changed`: once per batch, not per event. */
   announce(): void {
     const waiting = this.#changed;

@@ -1,17 +1,23 @@
+import type { BatchRecord } from "../../protocol/batch.js";
 import { type Channel, channelTopics } from "../../protocol/channel.js";
 import { matches } from "../../protocol/filter.js";
 import { partitionOf } from "../../protocol/partition.js";
 import type { StreamLayout } from "../../protocol/stream.js";
 import { type Audience, AudienceGroup, type AudienceOptions, type AudienceRoom } from "./audience.js";
 import { composeFrame } from "./frame.js";
-import type { Hold, LiveEvent } from "./hold.js";
 import type { Positions, WriteCursor } from "./positions.js";
 import type { FrameFormat, Subscriber } from "./subscriber.js";
+
+/** An event on its way to a tenant's subscribers. */
+export interface LiveEvent {
+  readonly topic: string;
+  readonly streamKey: string;
+  readonly record: BatchRecord;
+}
 
 /** Everyone of one tenant on this worker. Nothing in here can reach another tenant: it holds no reference to one. */
 export class TenantRoom implements AudienceRoom {
   readonly tenant: string;
-  readonly holds = new Set<Hold>();
   readonly #partition: number;
   readonly #layout: StreamLayout;
   readonly #positions: Positions;
@@ -30,7 +36,7 @@ export class TenantRoom implements AudienceRoom {
   }
 
   get isEmpty(): boolean {
-    return this.#live.size === 0 && this.holds.size === 0;
+    return this.#live.size === 0;
   }
 
   /** From here on the subscriber gets every live event that its channel and filter let through. */
@@ -56,7 +62,6 @@ export class TenantRoom implements AudienceRoom {
 
   /** Hands one event to all it is meant for; audiences written to are added to `touched`, to be flushed. */
   deliver(event: LiveEvent, touched: Set<Audience>): void {
-    for (const hold of this.holds) hold.keep(event);
     if (event.record.target === "") this.#broadcast(event, touched);
     else this.#sendToUser(event);
   }

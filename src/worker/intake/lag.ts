@@ -51,14 +51,16 @@ export class Lag {
     const deliveredBefore = mark?.delivered;
     const state = await streamState(this.#client, key);
     if (state === null || compareEntryIds(position, state.lastId) >= 0) {
-      if (state !== null) this.#marks.set(key, { added: state.entriesAdded, delivered: 0 });
+      const added = state === null ? null : addedTo(state);
+      if (added !== null) this.#marks.set(key, { added, delivered: 0 });
       return { key, position, lag: 0, lagSeconds: 0 };
     }
     const [earliest] = await readRange(this.#client, key, position, LAST, 1);
     if (earliest === undefined) return { key, position, lag: 0, lagSeconds: 0 };
     const lagSeconds = Math.max(0, this.#now() - entryTime(earliest.id)) / 1000;
-    if (mark !== undefined) {
-      const lag = state.entriesAdded - mark.added - deliveredBefore!;
+    const added = addedTo(state);
+    if (mark !== undefined && added !== null) {
+      const lag = added - mark.added - deliveredBefore!;
       return { key, position, lag: Math.min(Math.max(lag, 1), state.length), lagSeconds };
     }
     return { key, position, lag: await this.#count(key, position, state), lagSeconds };
@@ -72,4 +74,9 @@ export class Lag {
     const [from, at, to] = [firstId, position, lastId].map(entryTime) as [number, number, number];
     return Math.max(counted, Math.round((length * (to - at)) / Math.max(1, to - from)));
   }
+}
+
+/** Entries ever added. null: Redis before 7.0 does not count them. */
+function addedTo({ length, removed }: StreamState): number | null {
+  return removed === null ? null : length + removed;
 }

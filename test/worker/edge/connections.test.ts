@@ -13,7 +13,7 @@ const SETTINGS: Settings = {
 class Client implements TrackedConnection {
   readonly channel = CHANNELS.sse;
   readonly format = "sse";
-  readonly hasRoom = true;
+  readonly room = 1;
   readonly progress = 0;
   readonly hasBacklog = true;
   filter = EVERYTHING;
@@ -45,6 +45,7 @@ class Client implements TrackedConnection {
   sendGap(): void {}
   sendAway(): void {}
   keepWaiting(): void {}
+  sendFrames(): void {}
   async writable(): Promise<void> {}
 }
 
