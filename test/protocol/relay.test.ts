@@ -6,7 +6,8 @@ import { anyEntryId, anyText } from "./arbitraries.ts";
 
 const anyPositions = fc.array(fc.tuple(anyText, anyEntryId), { maxLength: 4 });
 const anyMessage: fc.Arbitrary<RelayMessage> = fc.oneof(
-  fc.record({ kind: fc.constant("hello" as const), worker: fc.nat(), socketPath: anyText }),
+  fc.record({ kind: fc.constant("hello" as const), incarnation: fc.nat(), socketPath: anyText }),
+  fc.record({ kind: fc.constant("welcome" as const) }),
   fc.record({
     kind: fc.constant("interest" as const),
     add: fc.array(fc.tuple(anyText, fc.boolean()), { maxLength: 4 }),
@@ -15,6 +16,7 @@ const anyMessage: fc.Arbitrary<RelayMessage> = fc.oneof(
   fc.record({ kind: fc.constant("barrier" as const), number: fc.nat() }),
   fc.record({ kind: fc.constant("passed" as const), number: fc.nat(), positions: anyPositions }),
   fc.record({ kind: fc.constant("progress" as const), positions: anyPositions }),
+  fc.record({ kind: fc.constant("handover" as const), move: fc.nat(), positions: anyPositions }),
 );
 const anyFrame = fc.oneof(
   anyMessage.map((message) => ({ message })),

@@ -31,6 +31,39 @@ t.test("a position that is set stands wherever it was put, with its epoch kept f
   t.match(positions.get("s:orders"), { id: "4-0", epoch: 3 });
 });
 
+t.test("a stream that lost its owner stands where it stood, but is not known until the next one speaks", async (t) => {
+  const positions = new Positions(LAYOUT);
+  for (const key of ["s:orders", "s:system"]) positions.ownerAt(key, "5-0");
+  positions.disown(["s:orders"]);
+  t.equal(positions.get("s:orders")!.id, "5-0");
+  t.notOk(positions.isKnown(["s:orders"]));
+  t.notOk(positions.isKnown(["s:system", "s:orders"]));
+  t.ok(positions.isKnown(["s:system"]), "the others still have theirs");
+  t.ok(positions.advance("s:orders", "6-0"));
+  t.notOk(positions.isKnown(["s:orders"]), "an event is no word of an owner");
+  positions.ownerAt("s:orders", "6-0");
+  t.ok(positions.isKnown(["s:orders"]));
+});
+
+t.test("an owner that starts behind what was delivered already moves nothing back", async (t) => {
+  const positions = new Positions(LAYOUT);
+  positions.ownerAt("s:orders", "9-0");
+  positions.disown(["s:orders"]);
+  positions.ownerAt("s:orders", "7-0");
+  t.equal(positions.get("s:orders")!.id, "9-0");
+  t.ok(positions.isKnown(["s:orders"]));
+});
+
+t.test("a stream may lose its owner before anybody has heard where it stands", async (t) => {
+  const positions = new Positions(LAYOUT);
+  positions.disown(["s:orders"]);
+  t.equal(positions.get("s:orders"), undefined);
+  t.notOk(positions.isKnown(["s:orders"]));
+  positions.ownerAt("s:orders", "0-0");
+  t.match(positions.get("s:orders"), { id: "0-0", epoch: 0 });
+  t.ok(positions.isKnown(["s:orders"]));
+});
+
 t.test("a snapshot stays as it was, and puts unknown streams at their start without making them known", async (t) => {
   const positions = new Positions(LAYOUT);
   positions.advance("s:orders", "1-0");

@@ -5,7 +5,8 @@ import { LAYOUT } from "./listener.ts";
 
 t.test("only the worker's own streams are told of, as soon as they are known", async (t) => {
   const positions = new Positions(LAYOUT);
-  const progress = new Progress(["s:orders", "s:system"], positions);
+  const progress = new Progress(positions);
+  progress.add(["s:orders", "s:system"]);
   t.strictSame(progress.all(), []);
   positions.advance("s:orders", "1-0");
   positions.advance("s:notifications", "2-0");
@@ -14,7 +15,8 @@ t.test("only the worker's own streams are told of, as soon as they are known", a
 
 t.test("what moved is told once", async (t) => {
   const positions = new Positions(LAYOUT);
-  const progress = new Progress(["s:orders", "s:system"], positions);
+  const progress = new Progress(positions);
+  progress.add(["s:orders", "s:system"]);
   positions.advance("s:orders", "1-0");
   positions.advance("s:system", "0-0");
   t.strictSame(progress.changed(), [
@@ -28,4 +30,27 @@ t.test("what moved is told once", async (t) => {
     ["s:orders", "1-0"],
     ["s:system", "5-0"],
   ]);
+});
+
+t.test("a stream that was given away is told of no more, and from its start when it comes back", async (t) => {
+  const positions = new Positions(LAYOUT);
+  const progress = new Progress(positions);
+  progress.add(["s:orders", "s:system"]);
+  positions.advance("s:orders", "1-0");
+  positions.advance("s:system", "2-0");
+  progress.changed();
+  progress.remove(["s:orders"]);
+  positions.advance("s:orders", "3-0");
+  t.strictSame(progress.all(), [["s:system", "2-0"]]);
+  t.strictSame(progress.changed(), []);
+  progress.remove(["s:system", "s:orders"]);
+  progress.add(["s:orders", "s:system"]);
+  t.strictSame(
+    progress.changed(),
+    [
+      ["s:orders", "3-0"],
+      ["s:system", "2-0"],
+    ],
+    "who reads it has to say so, even if it has not moved meanwhile",
+  );
 });
