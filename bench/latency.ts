@@ -3,12 +3,14 @@ import { get, type IncomingMessage } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { WebSocket } from "ws";
+import { startPrivateRedis } from "../src/cli/private-redis.ts";
 import type { BenchOptions, Report } from "./support/benchmark.ts";
-import { type BenchGateway, startBenchGateway } from "./support/gateway.ts";
+import { startGateway, tokenOf } from "./support/gateway.ts";
+import { tenantName } from "./support/stamp.ts";
 
 export const question = "How long from XADD to receipt on an idle machine, by SSE and WebSocket, with two workers?";
 
-const TENANT = "acme";
+const TENANT = tenantName(0);
 /** Of each kind: enough that both workers have some, whichever the kernel picks. */
 const CONNECTIONS = 8;
 const EVENTS = 500;
@@ -21,15 +23,25 @@ const SETTLE_MS = 500;
 type Latencies = number[];
 
 export async function run({ quick }: BenchOptions): Promise<Report> {
-  const gateway = await startBenchGateway(2);
+  const redis = await startPrivateRedis();
   try {
-    return await measure(gateway, quick ? QUICK_EVENTS : EVENTS);
+    const { port, stop } = await startGateway({ redisUrl: redis.url, workers: 2 });
+    try {
+      return await measure({ port, redisPort: redis.port }, quick ? QUICK_EVENTS : EVENTS);
+    } finally {
+      await stop();
+    }
   } finally {
-    await gateway.stop();
+    await redis.stop();
   }
 }
 
-async function measure(gateway: BenchGateway, events: number): Promise<Report> {
+interface Ports {
+  readonly port: number;
+  readonly redisPort: number;
+}
+
+async function measure(gateway: Ports, events: number): Promise<Report> {
   const sentAt = new Map<number, number>();
   const latencies = { "XREAD in this process": [] as Latencies, SSE: [] as Latencies, WebSocket: [] as Latencies };
   const note = (kind: keyof typeof latencies) => (text: string) => {
@@ -96,21 +108,21 @@ async function readDirectly(reader: Redis, events: number, note: (text: string) 
   }
 }
 
-async function openSse({ port, token }: BenchGateway, note: (text: string) => void): Promise<() => void> {
+async function openSse({ port }: Ports, note: (text: string) => void): Promise<() => void> {
   const request = get({
     port,
     host: "127.0.0.1",
     path: "/stream",
     agent: false,
-    headers: { authorization: `Bearer ${token(TENANT)}` },
+    headers: { authorization: `Bearer ${tokenOf(0)}` },
   });
   const [response] = (await once(request, "response")) as [IncomingMessage];
   response.setEncoding("utf8").on("data", note);
   return () => request.destroy();
 }
 
-async function openWebSocket({ port, token }: BenchGateway, note: (text: string) => void): Promise<() => void> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?token=${token(TENANT)}`);
+async function openWebSocket({ port }: Ports, note: (text: string) => void): Promise<() => void> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?token=${tokenOf(0)}`);
   socket.on("message", (data) => note(String(data)));
   await once(socket, "open");
   return () => socket.terminate();

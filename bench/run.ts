@@ -1,16 +1,20 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./support/benchmark.ts";
-import { machineLine } from "./support/machine.ts";
+import { machineLine, versionsLine } from "./support/machine.ts";
 import { printReport } from "./support/print.ts";
 
-const USAGE = `npm run bench -- NAME [--quick] [--json]
+const USAGE = `npm run bench -- NAME | all [--quick] [--json]
 
   --quick  fewer and shorter runs
-  --json   the result as JSON
+  --json   the result as JSON, with all: a line for each
 
 Each NAME is a question:
 `;
+/** Seconds after which a benchmark has hung. */
+const LIMIT = { quick: 120, full: 480 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,6 +24,8 @@ const [name] = positionals;
 
 if (values.help === true || name === undefined) {
   console.log(USAGE + (await listQuestions()));
+} else if (name === "all") {
+  process.exitCode = runAll();
 } else if (!benchmarkNames().includes(name)) {
   console.error(`there is no benchmark named ${name}; --help lists them`);
   process.exitCode = 2;
@@ -28,16 +34,38 @@ if (values.help === true || name === undefined) {
 }
 
 async function runBenchmark(name: string, quick: boolean, json: boolean): Promise<void> {
+  // What was started ends when this process does.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+  const limit = quick ? LIMIT.quick : LIMIT.full;
+  setTimeout(() => {
+    console.error(`${name} did not end within ${limit} s`);
+    process.exit(1);
+  }, limit * 1e3).unref();
+
   const { question, run } = await load(name);
-  const machine = machineLine();
-  if (!json) console.log(`${question}\n${machine}\n`);
+  const [machine, versions] = [machineLine(), versionsLine()];
+  if (!json) console.log(`${name}: ${question}\n${machine}\n${versions}\n`);
   const report = await run({ quick });
-  if (json) console.log(JSON.stringify({ name, question, machine, quick, ...report }, null, 2));
+  if (json) console.log(JSON.stringify({ name, question, machine, versions, quick, ...report }));
   else printReport(report);
+  if ((report.problems ?? []).length > 0) process.exitCode = 1;
+}
+
+/** One after the other, each in a process of its own, so that none leaves anything to the next. */
+function runAll(): number {
+  const script = fileURLToPath(import.meta.url);
+  const failed = benchmarkNames().filter((each) => {
+    const args = [...process.execArgv, script, each, ...process.argv.slice(2).filter((arg) => arg.startsWith("--"))];
+    const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
+    if (values.json !== true) console.log();
+    return status !== 0;
+  });
+  if (failed.length > 0) console.error(`failed: ${failed.join(", ")}`);
+  return failed.length > 0 ? 1 : 0;
 }
 
 async function listQuestions(): Promise<string> {
-  const lines = benchmarkNames().map(async (name) => `  ${name.padEnd(12)} ${(await load(name)).question}`);
+  const lines = benchmarkNames().map(async (name) => `  ${name.padEnd(14)} ${(await load(name)).question}`);
   return (await Promise.all(lines)).join("\n");
 }
 

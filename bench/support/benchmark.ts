@@ -13,6 +13,8 @@ export interface Report {
   readonly tables: readonly Table[];
   /** What one must know to read the numbers, and what follows from them. */
   readonly notes: readonly string[];
+  /** Events that were missing, doubled, out of turn or another tenant's: the run has failed. */
+  readonly problems?: readonly string[];
 }
 
 export interface Table {

@@ -1,49 +1,63 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { freePort, startPrivateRedis } from "../../src/cli/private-redis.ts";
+import { freePort } from "../../src/cli/private-redis.ts";
 import { signToken } from "../../src/pool/sign-token.ts";
+import { endServer, type Server, spawnServer } from "./server.ts";
+import { tenantName } from "./stamp.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const SECRET = "a secret of the benchmark, with more than 32 bytes";
-const READY_WITHIN_MS = 15_000;
+const READY_WITHIN_MS = 20_000;
 
-/** The built gateway with a Redis of its own, in processes of their own. */
-export interface BenchGateway {
-  readonly redisPort: number;
-  readonly port: number;
-  token(tenant: string): string;
-  stop(): Promise<void>;
+/** The built gateway, in processes of its own: the primary first, then the workers. */
+export interface BenchGateway extends Server {
+  readonly workerPids: readonly number[];
+  /** Of each worker, as it last reported them: up to a second ago. */
+  connections(): Promise<number[]>;
 }
 
-export async function startBenchGateway(workers: number): Promise<BenchGateway> {
-  const redis = await startPrivateRedis();
+export interface GatewayOptions {
+  readonly redisUrl: string;
+  readonly workers: number;
+  /** Settings beside those of every benchmark. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+interface Status {
+  workers: { pid: number; connections: { sse: number; websocket: number } }[];
+}
+
+export async function startGateway({ redisUrl, workers, settings }: GatewayOptions): Promise<BenchGateway> {
   const [port, adminPort] = [await freePort(), await freePort()];
-  const env = {
-    PATH: process.env.PATH,
-    REDIS_URL: redis.url,
+  const child = spawnServer([MAIN], {
+    REDIS_URL: redisUrl,
     HOST: "127.0.0.1",
     PORT: String(port),
     ADMIN_PORT: String(adminPort),
-    JWT_SECRET_KEY: SECRET,
     RAGLINE_WORKERS: String(workers),
+    RAGLINE_CONNECT_RATE: "1000000",
     RAGLINE_DRAIN_SECONDS: "0",
     LOG_LEVEL: "error",
-  };
-  const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "inherit", "inherit"] });
-  const stop = async () => {
-    await end(child);
-    await redis.stop();
-  };
+    ...(settings ?? { JWT_SECRET_KEY: SECRET }),
+  });
+  const admin = `http://127.0.0.1:${adminPort}`;
   try {
-    await whenReady(`http://127.0.0.1:${adminPort}/health/ready`, child);
+    await whenReady(`${admin}/health/ready`, child);
+    const status = async () => (await (await fetch(`${admin}/status`)).json()) as Status;
+    const workerPids = (await status()).workers.map(({ pid }) => pid);
+    const connections = async () =>
+      (await status()).workers.map((worker) => worker.connections.sse + worker.connections.websocket);
+    return { port, pids: [child.pid!, ...workerPids], workerPids, connections, stop: () => endServer(child) };
   } catch (error) {
-    await stop();
+    await endServer(child);
     throw error;
   }
-  const token = (tenant: string) => signToken(SECRET, { tenant, user: "bench", ttlSeconds: 3600 });
-  return { redisPort: redis.port, port, token, stop };
+}
+
+/** A token of the k-th tenant, for a gateway that was given no other key. */
+export function tokenOf(tenant: number): string {
+  return signToken(SECRET, { tenant: tenantName(tenant), user: "bench", ttlSeconds: 3600 });
 }
 
 async function whenReady(url: string, child: ChildProcess): Promise<void> {
@@ -54,10 +68,4 @@ async function whenReady(url: string, child: ChildProcess): Promise<void> {
     await delay(50);
   }
   throw new Error("the gateway did not become ready");
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill("SIGTERM");
-  await once(child, "exit");
 }

@@ -1,8 +1,9 @@
 import type { Report, Table } from "./benchmark.ts";
 
-export function printReport({ tables, notes }: Report): void {
+export function printReport({ tables, notes, problems = [] }: Report): void {
   for (const table of tables) printTable(table);
   console.log(notes.map((note) => `- ${note}`).join("\n"));
+  for (const problem of problems) console.log(`FAILED ${problem}`);
 }
 
 function printTable({ title, rows }: Table): void {

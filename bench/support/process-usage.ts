@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** CPU seconds of a process so far, all its threads, user and kernel, from the scheduler. Linux only. */
+export function cpuSeconds(pid: number): number {
+  const tasks = `/proc/${pid}/task`;
+  const nanoseconds = readdirSync(tasks).map((task) => {
+    return Number(readFileSync(`${tasks}/${task}/schedstat`, "latin1").split(" ")[0]);
+  });
+  return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e9;
+}
+
+/** Bytes of memory a process holds now. */
+export interface ProcessMemory {
+  /** Resident, code and shared libraries included. */
+  readonly resident: number;
+  /** Resident and backed by no file: the heap of JavaScript and that of C. */
+  readonly heap: number;
+}
+
+export function memoryOf(pid: number): ProcessMemory {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  const bytesOf = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) * 1024;
+  return { resident: bytesOf("VmRSS"), heap: bytesOf("RssAnon") };
+}
+
+/** How many files this process, and each it starts, may have open. */
+export function openFilesLimit(): number {
+  const limits = readFileSync("/proc/self/limits", "latin1");
+  const found = /^Max open files\s+(\S+)/m.exec(limits)?.[1];
+  return found === "unlimited" ? Number.POSITIVE_INFINITY : Number(found);
+}
+
+/** Beside the connections. */
+const OTHER_FILES = 300;
+
+/** @throws Error when no process could have so many connections. */
+export function assertOpenFiles(connections: number): void {
+  const needed = connections + OTHER_FILES;
+  const allowed = openFilesLimit();
+  if (needed <= allowed) return;
+  throw new Error(
+    `one process needs ${needed} open files, and \`ulimit -n\` allows ${allowed}: raise it, or use --quick for fewer connections`,
+  );
+}
