@@ -1,5 +1,5 @@
 import type { BenchOptions, Report } from "./support/benchmark.ts";
-import { planConnections } from "./support/connection-plans.ts";
+import { NOTHING, planConnections } from "./support/connection-plans.ts";
 import { coresLine } from "./support/cores.ts";
 import type { FeedPlan } from "./support/feed-messages.ts";
 import { type BenchGateway, startGateway, tokenOf } from "./support/gateway.ts";
@@ -21,16 +21,18 @@ const FEED: FeedPlan = {
 /** How much is asked of every arrangement alike. */
 interface Load {
   readonly connections: number;
+  /** So many of them take the events; the others only make every worker interested in the tenant. */
+  readonly takers: number;
   /** Events per second. */
   readonly rate: number;
   readonly seconds: number;
   readonly runs: number;
 }
 
-const MANY = { connections: 10_000, rate: 4, seconds: 4, runs: 3 };
-const FEW = { connections: 100, rate: 1_000, seconds: 4, runs: 3 };
-const QUICK_MANY = { connections: 1_000, rate: 20, seconds: 1, runs: 1 };
-const QUICK_FEW = { connections: 100, rate: 500, seconds: 1, runs: 1 };
+const MANY: Load = { connections: 10_000, takers: 10_000, rate: 4, seconds: 4, runs: 3 };
+const FEW: Load = { connections: 100, takers: 4, rate: 2_000, seconds: 4, runs: 3 };
+const QUICK_MANY: Load = { connections: 1_000, takers: 1_000, rate: 20, seconds: 0.5, runs: 1 };
+const QUICK_FEW: Load = { connections: 100, takers: 4, rate: 1_000, seconds: 0.5, runs: 1 };
 
 export async function run({ quick }: BenchOptions): Promise<Report> {
   const [many, few] = quick ? [QUICK_MANY, QUICK_FEW] : [MANY, FEW];
@@ -58,15 +60,20 @@ export async function run({ quick }: BenchOptions): Promise<Report> {
       "CPU: of all server processes, primary, workers and the threads of their pools, µs; Redis apart",
       `medians of ${many.runs} runs after one to warm up; every delivery counted and in turn; latency from XADD to receipt`,
       "one gateway: the stream's owner reads and encodes each event once and relays it to the siblings; two gateways: each reads and encodes the stream for itself",
-      "with many connections and few events the sends decide, with few connections and many events the reading, encoding and relaying",
-      `relay to read, CPU of the servers per event with few connections: ${ratio(two.few, apart.few, ({ serverCpu }) => serverCpu)}; of Redis: ${ratio(two.few, apart.few, ({ redisCpu }) => redisCpu)}`,
+      "where all take the events the sends decide, where few do the reading, encoding and relaying",
+      "deliveries/read: events that came in one read of a client's socket; what a delivery costs depends on it",
+      `relay to read, CPU of the servers per event where few take it: ${ratio(two.few, apart.few, ({ serverCpu }) => serverCpu)}; of Redis: ${ratio(two.few, apart.few, ({ redisCpu }) => redisCpu)}`,
     ],
     problems,
   };
 }
 
-function title(what: string, { connections, rate }: Load): string {
-  return `${what}: one tenant, ${connections} connections, half SSE and half WebSocket, ${rate} events/s of 256 bytes`;
+function title(what: string, { connections, takers, rate }: Load): string {
+  const who =
+    takers === connections
+      ? `${connections} connections`
+      : `${connections} connections, of which ${takers} take the events`;
+  return `${what}: one tenant, ${who}, half SSE and half WebSocket, ${rate} events/s of 256 bytes`;
 }
 
 interface Measured {
@@ -89,17 +96,23 @@ function measure(gateways: number, workers: number, few: Load, many: Load): Prom
   });
 }
 
-async function measureLoad(stage: Stage<BenchGateway>, { connections, rate, seconds, runs }: Load, sent: number) {
+async function measureLoad(stage: Stage<BenchGateway>, load: Load, sent: number) {
   const { servers, generators } = stage;
-  const each = connections / servers.length;
-  const plans = servers.flatMap(({ port }) =>
-    planConnections({ port, count: each, transports: ["sse", "websocket"], token: tokenOf, next: sent }),
-  );
-  await generators.open(plans);
+  const { connections, rate, seconds, runs } = load;
+  await generators.open(servers.flatMap(({ port }) => plansFor(port, load, servers.length, sent)));
   const spread = await spreadOf(servers, connections);
   const events = rate * seconds;
-  const rounds = await repeat(runs, () => runTrial(stage, { rate, events, expectedDeliveries: events * connections }));
+  const rounds = await repeat(runs, () => runTrial(stage, { rate, events, expectedDeliveries: events * load.takers }));
   return { rounds, spread, sent: sent + events * (runs + 1) };
+}
+
+/** The share of one of so many gateways. */
+function plansFor(port: number, { connections, takers }: Load, gateways: number, sent: number) {
+  const common = { port, transports: ["sse", "websocket"], token: tokenOf } as const;
+  return [
+    ...planConnections({ ...common, count: takers / gateways, next: sent }),
+    ...planConnections({ ...common, count: (connections - takers) / gateways, next: NOTHING, query: "?types=another" }),
+  ];
 }
 
 const REPORTED_WITHIN_MS = 5_000;
@@ -126,6 +139,7 @@ function rowOf(name: string, rounds: Rounds, spread: string) {
     "CPU/delivery": threeDigits(rounds.median(({ serverCpu, deliveries }) => (serverCpu * 1e6) / deliveries)),
     "CPU/event": threeDigits(rounds.median(({ serverCpu, events }) => (serverCpu * 1e6) / events)),
     "Redis/event": threeDigits(rounds.median(({ redisCpu, events }) => (redisCpu * 1e6) / events)),
+    "deliveries/read": threeDigits(rounds.median(({ deliveries, reads }) => deliveries / reads)),
     "p99 ms": threeDigits(rounds.median(({ latency }) => latency.p99)),
     "server core %": Math.round(rounds.median(({ serverShare }) => serverShare) * 100),
     "generator %": rounds.generatorPercent,

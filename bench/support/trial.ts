@@ -9,6 +9,8 @@ import type { Stage } from "./stage.ts";
 export interface Trial {
   readonly events: number;
   readonly deliveries: number;
+  /** Times a client's socket was read. */
+  readonly reads: number;
   /** From the first XADD to the last receipt. */
   readonly seconds: number;
   /** CPU seconds, over all processes of the servers: primary, workers, threads of their pools. */
@@ -72,6 +74,7 @@ export async function runTrial(stage: Stage, options: TrialOptions): Promise<Tri
   return {
     events: fed.events,
     deliveries,
+    reads: sum(received.map(({ reads }) => reads)),
     seconds: secondsOf(fed, received),
     serverCpu,
     redisCpu,
