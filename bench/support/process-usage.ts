@@ -1,8 +1,12 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
-/** CPU seconds of a process so far, all its threads, user and kernel, from the scheduler. Linux only. */
+/**
+ * CPU seconds of a process so far, all its threads, user and kernel, from the scheduler. Linux only.
+ * @throws Error when it has ended
+ */
 export function cpuSeconds(pid: number): number {
   const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) throw new Error(`process ${pid}, which is measured, has ended`);
   const nanoseconds = readdirSync(tasks).map((task) => {
     return Number(readFileSync(`${tasks}/${task}/schedstat`, "latin1").split(" ")[0]);
   });
