@@ -6,7 +6,7 @@ import type { FeedPlan } from "./support/feed-messages.ts";
 import { type BenchGateway, startGateway, tokenOf } from "./support/gateway.ts";
 import { median } from "./support/measure.ts";
 import { assertOpenFiles, cpuSeconds, memoryOf, type ProcessMemory } from "./support/process-usage.ts";
-import { problemsOf, type Rounds, repeat, threeDigits } from "./support/rounds.ts";
+import { BELIEF_NOTE, beliefColumns, problemsOf, type Rounds, repeat, threeDigits } from "./support/rounds.ts";
 import { type Stage, withStage } from "./support/stage.ts";
 import { runTrial, sum } from "./support/trial.ts";
 
@@ -77,6 +77,7 @@ export async function run({ quick }: BenchOptions): Promise<Report> {
   ];
   const notes = [
     coresLine(),
+    BELIEF_NOTE,
     `${WORKERS} workers; memory is the sum over the workers, from /proc: RSS, and heap, the part no file stands behind (JavaScript and C); CPU of all server processes, µs, Redis apart`,
     `every row has the same deliveries per event: one event in ten belongs to a tenant with subscribers, the others to the tenants of the row, one after the other, which nobody listens to. So only the number of tenants differs`,
     "every tenant of a row had its event at least once before the last run, but with --quick",
@@ -176,9 +177,7 @@ function eventColumns(rounds: Rounds) {
     "CPU/event": threeDigits(rounds.median(({ serverCpu, events }) => (serverCpu * 1e6) / events)),
     "Redis/event": threeDigits(rounds.median(({ redisCpu, events }) => (redisCpu * 1e6) / events)),
     "p99 ms": threeDigits(rounds.median(({ latency }) => latency.p99)),
-    "server core %": Math.round(rounds.median(({ serverShare }) => serverShare) * 100),
-    "generator %": rounds.generatorPercent,
-    saturated: rounds.saturated,
+    ...beliefColumns(rounds),
   };
 }
 

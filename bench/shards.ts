@@ -4,7 +4,7 @@ import { coresLine } from "./support/cores.ts";
 import type { FeedPlan } from "./support/feed-messages.ts";
 import { type BenchGateway, startGateway, tokenOf } from "./support/gateway.ts";
 import { assertOpenFiles } from "./support/process-usage.ts";
-import { problemsOf, type Rounds, repeat, threeDigits } from "./support/rounds.ts";
+import { BELIEF_NOTE, beliefColumns, problemsOf, type Rounds, repeat, threeDigits } from "./support/rounds.ts";
 import { type Stage, withStage } from "./support/stage.ts";
 import { runTrial, sum } from "./support/trial.ts";
 
@@ -57,6 +57,7 @@ export async function run({ quick }: BenchOptions): Promise<Report> {
     ],
     notes: [
       coresLine(),
+      BELIEF_NOTE,
       "CPU: of all server processes, primary, workers and the threads of their pools, µs; Redis apart",
       `medians of ${many.runs} runs after one to warm up; every delivery counted and in turn; latency from XADD to receipt`,
       "one gateway: the stream's owner reads and encodes each event once and relays it to the siblings; two gateways: each reads and encodes the stream for itself",
@@ -89,21 +90,21 @@ function measure(gateways: number, workers: number, few: Load, many: Load): Prom
     return Promise.all(all);
   };
   return withStage({ start, feed: FEED }, async (stage) => {
-    const first = await measureLoad(stage, few, 0);
+    const first = await measureLoad(stage, few);
     await stage.generators.closeConnections();
-    const second = await measureLoad(stage, many, first.sent);
+    const second = await measureLoad(stage, many);
     return { few: first.rounds, fewSpread: first.spread, many: second.rounds, spread: second.spread };
   });
 }
 
-async function measureLoad(stage: Stage<BenchGateway>, load: Load, sent: number) {
-  const { servers, generators } = stage;
+async function measureLoad(stage: Stage<BenchGateway>, load: Load) {
+  const { servers, generators, feeder } = stage;
   const { connections, rate, seconds, runs } = load;
-  await generators.open(servers.flatMap(({ port }) => plansFor(port, load, servers.length, sent)));
+  await generators.open(servers.flatMap(({ port }) => plansFor(port, load, servers.length, feeder.sent[0]!)));
   const spread = await spreadOf(servers, connections);
   const events = rate * seconds;
   const rounds = await repeat(runs, () => runTrial(stage, { rate, events, expectedDeliveries: events * load.takers }));
-  return { rounds, spread, sent: sent + events * (runs + 1) };
+  return { rounds, spread };
 }
 
 /** The share of one of so many gateways. */
@@ -141,9 +142,7 @@ function rowOf(name: string, rounds: Rounds, spread: string) {
     "Redis/event": threeDigits(rounds.median(({ redisCpu, events }) => (redisCpu * 1e6) / events)),
     "deliveries/read": threeDigits(rounds.median(({ deliveries, reads }) => deliveries / reads)),
     "p99 ms": threeDigits(rounds.median(({ latency }) => latency.p99)),
-    "server core %": Math.round(rounds.median(({ serverShare }) => serverShare) * 100),
-    "generator %": rounds.generatorPercent,
-    saturated: rounds.saturated,
+    ...beliefColumns(rounds),
   };
 }
 

@@ -7,7 +7,7 @@ import { startGateway, tokenOf } from "./gateway.ts";
 import { findMost, LIMIT_P99_MS, type Most } from "./most.ts";
 import { assertOpenFiles } from "./process-usage.ts";
 import { startReference } from "./reference.ts";
-import { problemsOf, type Rounds, repeat, threeDigits } from "./rounds.ts";
+import { BELIEF_NOTE, beliefColumns, problemsOf, type Rounds, repeat, threeDigits } from "./rounds.ts";
 import type { Server } from "./server.ts";
 import { withStage } from "./stage.ts";
 import { runTrial } from "./trial.ts";
@@ -51,6 +51,7 @@ export async function measureBroadcast({ transport, quick }: BroadcastOptions): 
   }
   const notes = [
     coresLine(),
+    BELIEF_NOTE,
     "one worker of the gateway, one process of each reference; payloads of 256 bytes in the same shared stream; bytes: of a message as it came, which for the gateway has the cursor, type and time as well",
     `most: the largest rate tried with a p99 below ${LIMIT_P99_MS} ms from XADD to receipt, medians of ${effort.runs} runs at that rate`,
     `CPU: of all server processes, µs per delivery; to the limit: divided by that of ${LIMIT}, which reads with XREAD and sends the payload, and does nothing else`,
@@ -121,8 +122,6 @@ function columns(rounds: Rounds, limit: Rounds) {
     "to the limit": (cpuOf(rounds) / cpuOf(limit)).toFixed(2),
     "deliveries/read": threeDigits(rounds.median(({ deliveries, reads }) => deliveries / reads)),
     bytes: Math.round(rounds.median(({ bytesPerDelivery }) => bytesPerDelivery)),
-    "server core %": Math.round(rounds.median(({ serverShare }) => serverShare) * 100),
-    "generator %": rounds.generatorPercent,
-    saturated: rounds.saturated,
+    ...beliefColumns(rounds),
   };
 }

@@ -22,6 +22,8 @@ export interface Fed {
   readonly sent: Uint32Array;
   /** Microseconds of `nowMicros`, before the first event was written. */
   readonly startedAt: number;
+  /** Microseconds, when Redis had answered to the last. */
+  readonly endedAt: number;
   /** Milliseconds by which the latest event was sent after its time. */
   readonly latestMs: number;
 }

@@ -61,7 +61,7 @@ function openFeed(redis: RedisPipeline, plan: FeedPlan): typeof feed {
       if (events < last) await delay(Math.max(LEAST_PAUSE_MS, untilNextMs));
     }
     await redis.untilUnanswered(0);
-    return { kind: "fed", fed: { events: count, sent, startedAt, latestMs } };
+    return { kind: "fed", fed: { events: count, sent, startedAt, endedAt: nowMicros(), latestMs } };
   };
 }
 

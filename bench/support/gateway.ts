@@ -5,9 +5,9 @@ import { freePort } from "../../src/cli/private-redis.ts";
 import { signToken } from "../../src/pool/sign-token.ts";
 import { endServer, type Server, spawnServer } from "./server.ts";
 import { tenantName } from "./stamp.ts";
+import { SECRET } from "./token-signers.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-const SECRET = "a secret of the benchmark, with more than 32 bytes";
 const READY_WITHIN_MS = 20_000;
 
 /** The built gateway, in processes of its own: the primary first, then the workers. */

@@ -13,6 +13,20 @@ export function cpuSeconds(pid: number): number {
   return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e9;
 }
 
+/** CPU seconds these cores have worked so far, for whatever process. In steps of a hundredth, mostly. */
+export function busySeconds(cores: readonly number[]): number {
+  const lines = readFileSync("/proc/stat", "latin1");
+  const ticks = cores.map((core) => {
+    const [, user, nice, system, , , interrupts, softInterrupts] =
+      new RegExp(`^cpu${core} (.*)$`, "m").exec(lines)?.[0].split(" ").map(Number) ?? [];
+    return user! + nice! + system! + interrupts! + softInterrupts!;
+  });
+  return ticks.reduce((sum, count) => sum + count, 0) / TICKS_PER_SECOND;
+}
+
+/** USER_HZ (proc(5)). */
+const TICKS_PER_SECOND = 100;
+
 /** Bytes of memory a process holds now. */
 export interface ProcessMemory {
   /** Resident, code and shared libraries included. */

@@ -6,20 +6,10 @@ export interface Rounds {
   readonly trials: readonly Trial[];
   /** The median of what each trial says. */
   median(of: (trial: Trial) => number): number;
-  /** `no`, or `YES` when the generators were as busy as they can be in any trial: the row then says little. */
-  readonly saturated: "no" | "YES";
-  /** Busiest generator process, share of a core in %. */
-  readonly generatorPercent: number;
 }
 
 export function roundsOf(trials: readonly Trial[]): Rounds {
-  const medianOf = (of: (trial: Trial) => number) => median(trials.map(of));
-  return {
-    trials,
-    median: medianOf,
-    saturated: trials.some(isGeneratorSaturated) ? "YES" : "no",
-    generatorPercent: Math.round(medianOf(({ generatorShares }) => Math.max(...generatorShares)) * 100),
-  };
+  return { trials, median: (of) => median(trials.map(of)) };
 }
 
 /** Runs a trial several times, after one that does not count. */
@@ -27,14 +17,32 @@ export async function repeat(times: number, run: () => Promise<Trial>): Promise<
   const trials: Trial[] = [];
   const warmUp = await run();
   for (let i = 0; i < times; i++) trials.push(await run());
-  const rounds = roundsOf(trials);
-  return { ...rounds, trials: [warmUp, ...trials] };
+  return { ...roundsOf(trials), trials: [warmUp, ...trials] };
 }
 
 /** Every problem of every trial, said once, with what it was about. */
 export function problemsOf(about: string, { trials }: Pick<Rounds, "trials">): string[] {
   return [...new Set(trials.flatMap(({ problems }) => problems))].map((problem) => `${about}: ${problem}`);
 }
+
+/**
+ * The last columns of every row, by which to believe it or not: share of the servers' cores that the servers used; of the
+ * servers' and of the clients' cores that others used; of its core that each generator used; and `YES` when the
+ * generators were as busy as they can be, so that the row says little about the server.
+ */
+export function beliefColumns({ trials, median: medianOf }: Rounds) {
+  const percent = (of: (trial: Trial) => number) => Math.round(medianOf(of) * 100);
+  const generators = trials[0]!.generatorShares.map((_, i) => percent(({ generatorShares }) => generatorShares[i]!));
+  return {
+    "server %": percent(({ serverShare }) => serverShare),
+    "others %": `${percent(({ others }) => others.servers)} ${percent(({ others }) => others.clients)}`,
+    "generators %": generators.join(" "),
+    saturated: trials.some(isGeneratorSaturated) ? "YES" : "no",
+  };
+}
+
+export const BELIEF_NOTE =
+  "server %: of the servers' cores; others %: what processes not measured used of the servers' and of the clients' cores, which should be next to nothing; generators %: each one's share of its core; saturated: a generator, or the clients' cores as a whole, had no more to give, so that the row says little about the server";
 
 export function threeDigits(value: number): number {
   return Number(value.toPrecision(3));

@@ -1,7 +1,7 @@
 import { cores } from "./cores.ts";
 import type { Fed } from "./feed-messages.ts";
 import type { Received } from "./load-messages.ts";
-import { cpuSeconds } from "./process-usage.ts";
+import { busySeconds, cpuSeconds } from "./process-usage.ts";
 import { mergePercentiles, type Percentiles } from "./samples.ts";
 import type { Stage } from "./stage.ts";
 
@@ -11,7 +11,7 @@ export interface Trial {
   readonly deliveries: number;
   /** Times a client's socket was read. */
   readonly reads: number;
-  /** From the first XADD to the last receipt. */
+  /** From the first XADD, until Redis had answered to the last and everything was received. */
   readonly seconds: number;
   /** CPU seconds, over all processes of the servers: primary, workers, threads of their pools. */
   readonly serverCpu: number;
@@ -20,6 +20,8 @@ export interface Trial {
   readonly generatorShares: readonly number[];
   /** Share of the servers' cores the servers used, 0 to 1. */
   readonly serverShare: number;
+  /** Shares of the servers' and of the clients' cores that processes not measured used, 0 to 1. */
+  readonly others: { readonly servers: number; readonly clients: number };
   /** Share of the clients' cores that generators, feeder and Redis used, 0 to 1. */
   readonly clientShare: number;
   /** From XADD to receipt. */
@@ -31,16 +33,18 @@ export interface Trial {
   readonly problems: readonly string[];
 }
 
-export interface TrialOptions {
-  /** Events per second. */
-  readonly rate: number;
-  readonly events: number;
-  /** After the last XADD. */
-  readonly settleWithinMs?: number;
+export interface MeasureOptions {
   /** About how many deliveries there will be, so that not every latency has to be kept. */
   readonly expectedDeliveries: number;
 }
 
+export interface TrialOptions extends MeasureOptions {
+  /** Events per second. */
+  readonly rate: number;
+  readonly events: number;
+}
+
+/** After the last XADD. */
 const SETTLE_WITHIN_MS = 20_000;
 /** Of all processes together. */
 const MOST_LATENCIES = 1_000_000;
@@ -49,20 +53,28 @@ const STRIDES = [1, 2, 3, 5, 11, 23, 53, 101, 211, 503, 1009];
 /** Above this share of its core a generator measures itself. */
 const SATURATED = 0.9;
 
-export async function runTrial(stage: Stage, options: TrialOptions): Promise<Trial> {
+/** Adds events at a fixed rate. */
+export function runTrial(stage: Stage, { rate, events, ...options }: TrialOptions): Promise<Trial> {
+  return measureWhile(stage, options, () => stage.feeder.feed(rate, events));
+}
+
+/** Measures what deliveries cost that come from anything done. @param act answers with what must have arrived then */
+export async function measureWhile(stage: Stage, options: MeasureOptions, act: () => Promise<Fed>): Promise<Trial> {
   const { generators, feeder, redis, servers } = stage;
   await generators.restart(strideFor(options.expectedDeliveries));
   const pids = { server: servers.flatMap((server) => server.pids), generators: generators.pids };
   const usage = () => ({
     at: performance.now() / 1e3,
     server: sum(pids.server.map(cpuSeconds)),
+    serverCores: busySeconds(cores.servers),
+    clientCores: busySeconds(cores.clients),
     redis: cpuSeconds(redis.pid),
     feeder: cpuSeconds(feeder.pid),
     generators: pids.generators.map(cpuSeconds),
   });
   const before = usage();
-  const fed = await feeder.feed(options.rate, options.events);
-  const received = await generators.settle(fed.sent, options.settleWithinMs ?? SETTLE_WITHIN_MS);
+  const fed = await act();
+  const received = await generators.settle(fed.sent, SETTLE_WITHIN_MS);
   const after = usage();
 
   const wall = after.at - before.at;
@@ -80,6 +92,10 @@ export async function runTrial(stage: Stage, options: TrialOptions): Promise<Tri
     redisCpu,
     generatorShares: generatorCpu.map((seconds) => seconds / wall),
     serverShare: serverCpu / wall / cores.servers.length,
+    others: {
+      servers: Math.max(0, (after.serverCores - before.serverCores - serverCpu) / wall / cores.servers.length),
+      clients: Math.max(0, (after.clientCores - before.clientCores - clientCpu) / wall / cores.clients.length),
+    },
     clientShare: clientCpu / wall / cores.clients.length,
     latency: mergePercentiles(received.map(({ latencies }) => latencies)),
     bytesPerDelivery: sum(received.map(({ bytes }) => bytes)) / deliveries,
@@ -97,8 +113,8 @@ export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-function secondsOf({ startedAt }: Fed, received: readonly Received[]): number {
-  return (Math.max(startedAt, ...received.map(({ lastReceiptAt }) => lastReceiptAt)) - startedAt) / 1e6;
+function secondsOf({ startedAt, endedAt }: Fed, received: readonly Received[]): number {
+  return (Math.max(endedAt, ...received.map(({ lastReceiptAt }) => lastReceiptAt)) - startedAt) / 1e6;
 }
 
 function problemsOf(received: readonly Received[]): string[] {
