@@ -1,7 +1,10 @@
 import { type ChildProcess, fork, type Serializable } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** A helper process of ours that answers one request at a time. It ends with this process however this process ends. */
+/**
+ * A helper process of ours that answers one request at a time. It ends with this process however this process ends, and
+ * does not keep it alive.
+ */
 export class Child<Request extends { kind: string }, Answer extends { kind: string }> {
   readonly #process: ChildProcess;
   readonly #name: string;
@@ -12,6 +15,8 @@ export class Child<Request extends { kind: string }, Answer extends { kind: stri
     this.#name = file;
     const module = fileURLToPath(new URL(file, import.meta.url));
     this.#process = fork(module, { serialization: "advanced", stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    this.#process.unref();
+    this.#process.channel!.unref();
     this.#process.on("message", (answer) => {
       this.#answered?.resolve(answer as Answer);
       this.#answered = null;
@@ -41,10 +46,5 @@ export class Child<Request extends { kind: string }, Answer extends { kind: stri
     }).finally(() => clearTimeout(timer));
     if (answer.kind !== expected) throw new Error(`${this.#name} answered "${answer.kind}" to "${request.kind}"`);
     return answer as Extract<Answer, { kind: Kind }>;
-  }
-
-  /** Ends it at once; it has nothing to save. */
-  stop(): void {
-    this.#process.kill("SIGKILL");
   }
 }

@@ -15,12 +15,15 @@ const LEAST_PAUSE_MS = 2;
 /** Most commands that are written together, and then waited for. */
 const MOST_UNANSWERED = 4_000;
 
+let redis: RedisPipeline | undefined;
 let feed: (rate: number, events: number) => Promise<FeederAnswer>;
 
 process.on("disconnect", () => process.exit());
 process.on("message", async (request: FeederRequest) => {
   if (request.kind === "open") {
-    feed = openFeed(await RedisPipeline.connect(request.redisPort), request.plan);
+    redis?.close();
+    redis = await RedisPipeline.connect(request.redisPort);
+    feed = openFeed(redis, request.plan);
     process.send!({ kind: "ready" } satisfies FeederAnswer);
   } else process.send!(await feed(request.rate, request.events));
 });

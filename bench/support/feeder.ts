@@ -28,8 +28,4 @@ export class Feeder {
     this.sent = fed.sent;
     return fed;
   }
-
-  stop(): void {
-    this.#child.stop();
-  }
 }

@@ -56,8 +56,4 @@ export class Generators {
   async closeConnections(): Promise<void> {
     await Promise.all(this.#children.map((child) => child.ask({ kind: "close" }, "closed", ANSWER_WITHIN_MS)));
   }
-
-  stop(): void {
-    for (const child of this.#children) child.stop();
-  }
 }

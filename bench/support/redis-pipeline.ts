@@ -29,6 +29,10 @@ export class RedisPipeline {
     return pipeline;
   }
 
+  close(): void {
+    this.#socket.destroy();
+  }
+
   get unanswered(): number {
     return this.#written - this.#lines / LINES_PER_REPLY;
   }

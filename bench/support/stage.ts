@@ -18,25 +18,28 @@ export interface StageOptions<Measured extends Server> {
   readonly feed: FeedPlan;
 }
 
+/** Started once for all stages: that takes longer than some measurements, and each then meets them equally warm. */
+let crew: { feeder: Feeder; generators: Generators } | undefined;
+
 /** Sets a stage up, and clears it away whatever happens. */
 export async function withStage<Measured extends Server, Result>(
   { start, feed }: StageOptions<Measured>,
   use: (stage: Stage<Measured>) => Promise<Result>,
 ): Promise<Result> {
   moveToClientCores();
-  const closing: (() => unknown)[] = [];
+  crew ??= { feeder: new Feeder(), generators: new Generators() };
+  const redis = await startPrivateRedis();
   try {
-    const feeder = new Feeder();
-    closing.unshift(() => feeder.stop());
-    const generators = new Generators();
-    closing.unshift(() => generators.stop());
-    const redis = await startPrivateRedis();
-    closing.push(() => redis.stop());
     const servers = await start(redis);
-    closing.unshift(() => Promise.all(servers.map((server) => server.stop())));
-    await feeder.open(redis.port, feed);
-    return await use({ redis, servers, feeder, generators });
+    try {
+      await crew.feeder.open(redis.port, feed);
+      const result = await use({ redis, servers, ...crew });
+      await crew.generators.closeConnections();
+      return result;
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()));
+    }
   } finally {
-    for (const close of closing) await close();
+    await redis.stop();
   }
 }

@@ -36,6 +36,8 @@ export interface Trial {
 export interface MeasureOptions {
   /** About how many deliveries there will be, so that not every latency has to be kept. */
   readonly expectedDeliveries: number;
+  /** Processes that make the servers work besides. */
+  readonly alsoGenerating?: readonly number[];
 }
 
 export interface TrialOptions extends MeasureOptions {
@@ -62,7 +64,10 @@ export function runTrial(stage: Stage, { rate, events, ...options }: TrialOption
 export async function measureWhile(stage: Stage, options: MeasureOptions, act: () => Promise<Fed>): Promise<Trial> {
   const { generators, feeder, redis, servers } = stage;
   await generators.restart(strideFor(options.expectedDeliveries));
-  const pids = { server: servers.flatMap((server) => server.pids), generators: generators.pids };
+  const pids = {
+    server: servers.flatMap((server) => server.pids),
+    generators: [...generators.pids, ...(options.alsoGenerating ?? [])],
+  };
   const usage = () => ({
     at: performance.now() / 1e3,
     server: sum(pids.server.map(cpuSeconds)),
