@@ -42,7 +42,7 @@ export function beliefColumns({ trials, median: medianOf }: Rounds) {
 }
 
 export const BELIEF_NOTE =
-  "server %: of the servers' cores; others %: what processes not measured used of the servers' and of the clients' cores, which should be next to nothing; generators %: each one's share of its core; saturated: a generator, or the clients' cores as a whole, had no more to give, so that the row says little about the server";
+  "server %: of the servers' cores; others %: what processes not measured used of the servers' and of the clients' cores, which should be next to nothing; generators %: each one's share of its core; saturated: a generator, the feeder or the clients' cores as a whole had no more to give, so that the row says little about the server";
 
 export function threeDigits(value: number): number {
   return Number(value.toPrecision(3));

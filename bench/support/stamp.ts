@@ -13,12 +13,12 @@ const HEAD = `{"k":${TENANT_BASE},"n":${NUMBER_BASE},"t":${TIME_BASE},"pad":"`;
 const TAIL = '"}';
 const START = Buffer.from('{"k":1');
 
-export const TENANT_AT = HEAD.indexOf(`${TENANT_BASE}`);
-export const NUMBER_AT = HEAD.indexOf(`:${NUMBER_BASE},`) + 1;
-export const TIME_AT = HEAD.indexOf(`:${TIME_BASE},`) + 1;
+const TENANT_AT = HEAD.indexOf(`${TENANT_BASE}`);
+const NUMBER_AT = HEAD.indexOf(`:${NUMBER_BASE},`) + 1;
+const TIME_AT = HEAD.indexOf(`:${TIME_BASE},`) + 1;
 export const TENANT_DIGITS = 7;
-export const NUMBER_DIGITS = 10;
-export const TIME_DIGITS = 16;
+const NUMBER_DIGITS = 10;
+const TIME_DIGITS = 16;
 
 export const LEAST_PAYLOAD_BYTES = HEAD.length + TAIL.length;
 
@@ -26,6 +26,20 @@ export const LEAST_PAYLOAD_BYTES = HEAD.length + TAIL.length;
 export function blankPayload(bytes: number): string {
   if (bytes < LEAST_PAYLOAD_BYTES) throw new RangeError(`a payload has at least ${LEAST_PAYLOAD_BYTES} bytes`);
   return HEAD + "x".repeat(bytes - LEAST_PAYLOAD_BYTES) + TAIL;
+}
+
+/** @param time microseconds of `nowMicros`, a whole number */
+export function stampedPayload(bytes: number, tenant: number, number: number, time: number): string {
+  const payload = Buffer.from(blankPayload(bytes));
+  writeStamp(payload, 0, tenant, number, time);
+  return payload.toString();
+}
+
+/** Stamps the payload that stands at `at`. */
+export function writeStamp(bytes: Uint8Array, at: number, tenant: number, number: number, time: number): void {
+  writeDigits(bytes, at + TENANT_AT, TENANT_DIGITS, TENANT_BASE + tenant);
+  writeDigits(bytes, at + NUMBER_AT, NUMBER_DIGITS, NUMBER_BASE + number);
+  writeDigits(bytes, at + TIME_AT, TIME_DIGITS, TIME_BASE + time);
 }
 
 /** Name of the k-th tenant, always as long. */

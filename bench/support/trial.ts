@@ -54,6 +54,8 @@ const MOST_LATENCIES = 1_000_000;
 const STRIDES = [1, 2, 3, 5, 11, 23, 53, 101, 211, 503, 1009];
 /** Above this share of its core a generator measures itself. */
 const SATURATED = 0.9;
+/** Above this the rate was not the one asked for. */
+const FEEDER_LATE_MS = 250;
 
 /** Adds events at a fixed rate. */
 export function runTrial(stage: Stage, { rate, events, ...options }: TrialOptions): Promise<Trial> {
@@ -109,9 +111,9 @@ export async function measureWhile(stage: Stage, options: MeasureOptions, act: (
   };
 }
 
-/** The figure says more about the generators than about the server. */
-export function isGeneratorSaturated({ generatorShares, clientShare }: Trial): boolean {
-  return clientShare > SATURATED || generatorShares.some((share) => share > SATURATED);
+/** The figure says more about the generators and the feeder than about the server. */
+export function isGeneratorSaturated({ generatorShares, clientShare, feederLateMs }: Trial): boolean {
+  return clientShare > SATURATED || generatorShares.some((share) => share > SATURATED) || feederLateMs > FEEDER_LATE_MS;
 }
 
 export function sum(values: readonly number[]): number {

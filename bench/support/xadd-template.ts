@@ -1,17 +1,13 @@
 import { packMessage } from "../../src/protocol/msgpack.ts";
 import {
   blankPayload,
-  NUMBER_AT,
   NUMBER_BASE,
-  NUMBER_DIGITS,
-  TENANT_AT,
   TENANT_BASE,
   TENANT_DIGITS,
-  TIME_AT,
   TIME_BASE,
-  TIME_DIGITS,
   tenantName,
   writeDigits,
+  writeStamp,
 } from "./stamp.ts";
 
 /** `fields`: as the existing producers write, all ten of them. `lean`: the three that are needed. `compact`: as our publisher writes. */
@@ -74,9 +70,7 @@ function fieldsWriter(command: Buffer): XaddTemplate["write"] {
   const payload = command.indexOf('{"k":1');
   return (bytes, at, tenant, number, time) => {
     writeDigits(bytes, at + name, TENANT_DIGITS, TENANT_BASE + tenant);
-    writeDigits(bytes, at + payload + TENANT_AT, TENANT_DIGITS, TENANT_BASE + tenant);
-    writeDigits(bytes, at + payload + NUMBER_AT, NUMBER_DIGITS, NUMBER_BASE + number);
-    writeDigits(bytes, at + payload + TIME_AT, TIME_DIGITS, TIME_BASE + Math.floor(time));
+    writeStamp(bytes, at + payload, tenant, number, Math.floor(time));
   };
 }
 
