@@ -1,6 +1,7 @@
 import type { Peer } from "./control.js";
 import type { EntryId } from "./entry-id.js";
 import { packMessage, unpackMessage } from "./msgpack.js";
+import type { Gap } from "./websocket.js";
 
 /** What one worker tells another over their Unix domain socket. */
 export type RelayMessage =
@@ -15,6 +16,10 @@ export type RelayMessage =
   | { readonly kind: "passed"; readonly number: number; readonly positions: readonly StreamPositionEntry[] }
   /** How far the speaker's streams have been read, also where nothing was of interest. */
   | { readonly kind: "progress"; readonly positions: readonly StreamPositionEntry[] }
+  /** Entries of a stream can be given to nobody any more. What the speaker sends next comes after them. */
+  | { readonly kind: "missed"; readonly key: string; readonly gap: Gap }
+  /** A stream was deleted or went back in time, and the speaker reads it from its start. */
+  | { readonly kind: "reset"; readonly key: string; readonly epoch: number }
   /** The speaker's last word on these streams: another worker reads them next. */
   | { readonly kind: "handover"; readonly move: number; readonly positions: readonly StreamPositionEntry[] };
 

@@ -93,6 +93,13 @@ export async function createGroup(client: RedisClient, key: string, group: strin
   }
 }
 
+/** Lets the group begin at the first entry there is, and forget what it was given. Creates the stream if there is none. */
+export async function restartGroup(client: RedisClient, key: string, group: string): Promise<void> {
+  if (await createGroup(client, key, group, ZERO_ID)) return;
+  await client.xgroup("DESTROY", key, group);
+  await createGroup(client, key, group, ZERO_ID);
+}
+
 /** Where a group stands: the last entry it was given, and the earliest of those not yet acknowledged. */
 export async function groupPosition(
   client: RedisClient,

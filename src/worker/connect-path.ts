@@ -1,8 +1,10 @@
 import { channelTopics } from "../protocol/channel.js";
 import { cursorBefore, decodeCursor } from "../protocol/cursor.js";
+import { previousEntryId } from "../protocol/entry-id.js";
 import { RefusalError } from "../protocol/errors.js";
 import type { TypeFilter } from "../protocol/filter.js";
 import { tenantStreams } from "../protocol/stream.js";
+import type { Gap } from "../protocol/websocket.js";
 import type { Hub } from "./fanout/hub.js";
 import type { Interest } from "./fanout/interest.js";
 import { type Connection, Returning, type ReturningOptions } from "./returning.js";
@@ -101,6 +103,19 @@ export class ConnectPath {
     for (const { connection, from } of returning) {
       this.#catchUp(connection, from).catch((error) => onError(connection, error));
     }
+  }
+
+  /**
+   * Entries of a stream were removed before they could be read: whoever reads it live is told, in its place. Who catches
+   * up finds out from Redis, because memory does not reach beyond them any more.
+   */
+  announceMissed(key: string, gap: Gap): void {
+    const { positions, history } = this.#options;
+    for (const connection of this.#live) if (this.#reads(connection, key)) connection.sendGap(gap);
+    if (gap.to === undefined) return;
+    const before = previousEntryId(gap.to);
+    history.forgetStream(key, before);
+    positions.advance(key, before);
   }
 
   close(connection: Connection): void {

@@ -5,12 +5,13 @@ import type { BatchSection } from "../protocol/batch.js";
 import type { Assignment, Peer, ToPrimary } from "../protocol/control.js";
 import type { EntryId } from "../protocol/entry-id.js";
 import { type StreamRef, type UnitId, unitStreams } from "../protocol/stream.js";
+import type { Gap } from "../protocol/websocket.js";
 import { connectRedis, type RedisClient, type RedisTarget } from "../redis/connect.js";
 import { Interest } from "./fanout/interest.js";
 import type { Positions } from "./fanout/positions.js";
 import { Progress } from "./fanout/progress.js";
 import { Relay } from "./fanout/relay.js";
-import { Intake } from "./intake/intake.js";
+import { type CompareStream, Intake } from "./intake/intake.js";
 import { Lag } from "./intake/lag.js";
 import { Readers } from "./intake/readers.js";
 
@@ -25,6 +26,11 @@ export interface DeliverPathOptions {
   readonly broadcast: (sections: readonly BatchSection[]) => void;
   /** Events of this tenant no longer come here. */
   readonly onUninterested: (tenant: string) => void;
+  readonly compare: CompareStream;
+  /** Whoever reads the stream here is to be told of the gap; what is delivered next comes after it. */
+  readonly onMissed: (key: string, gap: Gap) => void;
+  /** The stream starts anew, in this epoch. */
+  readonly onReset: (key: string, epoch: number) => void;
   readonly tellPrimary: (message: ToPrimary) => void;
   readonly metrics: WorkerMetrics;
   readonly log: Log;
@@ -58,6 +64,8 @@ export class DeliverPath {
       settled: () => this.#readers.settled(),
       onBatch: broadcast,
       onPositions: (entries) => this.#ownersAt(entries),
+      onMissed: options.onMissed,
+      onReset: options.onReset,
       onHandover: (move, entries) => this.#handedOver(move, entries),
       onLost: (incarnation) => tellPrimary({ kind: "lost-sibling", incarnation }),
     });
@@ -166,7 +174,7 @@ export class DeliverPath {
   }
 
   #openIntake(streams: readonly StreamRef[], processed: ReadonlyMap<string, EntryId>, continues: boolean): Intake {
-    const { assignment, redis, commands, pool, broadcast, metrics, log } = this.#options;
+    const { assignment, redis, commands, pool, broadcast, compare, onMissed, onReset, metrics, log } = this.#options;
     const [relay, interest] = [this.#relay, this.interest];
     return new Intake({
       group: assignment.group,
@@ -189,6 +197,18 @@ export class DeliverPath {
         const handedOver = relay.relay(sections);
         broadcast(sections);
         await handedOver;
+      },
+      compare,
+      onMissed: ({ key }, gap) => {
+        log.warn({ stream: key, gap }, "entries were removed before they were read");
+        relay.announceMissed(key, gap);
+        onMissed(key, gap);
+      },
+      onReset: ({ key }) => {
+        const epoch = (this.#options.positions.get(key)?.epoch ?? 0) + 1;
+        log.warn({ stream: key, epoch }, "a stream was deleted or went back in time");
+        relay.announceReset(key, epoch);
+        onReset(key, epoch);
       },
       onAttached: (attached) => {
         this.#progress.add(attached.keys());

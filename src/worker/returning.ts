@@ -32,6 +32,8 @@ export interface Connection extends Subscriber {
   sendFrames(frames: Uint8Array, ends: readonly number[]): void;
   /** Resolves once the connection has room, or is closed. */
   writable(): Promise<void>;
+  /** Ends it, because it cannot be caught up. */
+  end(code: "unavailable"): void;
 }
 
 /** Where a returning connection's events come from. */

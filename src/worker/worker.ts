@@ -15,13 +15,15 @@ import { ConnectPath } from "./connect-path.js";
 import { DeliverPath } from "./deliver-path.js";
 import { drain } from "./drain.js";
 import { createEdge, type Edge } from "./edge/app.js";
-import type { EdgeConnection, TenantUser } from "./edge/services.js";
+import type { TenantUser } from "./edge/services.js";
 import { Heartbeats } from "./fanout/heartbeats.js";
 import { Hub } from "./fanout/hub.js";
 import { Positions } from "./fanout/positions.js";
+import { continuityOf } from "./resume/gaps.js";
 import { History } from "./resume/history.js";
 import { RangeReader } from "./resume/range-reader.js";
 import { Turns } from "./resume/turns.js";
+import type { Connection } from "./returning.js";
 
 export interface WorkerLinks {
   tellPrimary(message: ToPrimary): void;
@@ -97,6 +99,9 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     positions,
     broadcast,
     onUninterested: (tenant) => history.close(tenant),
+    compare: (stream, id, state, announced) => continuityOf(stream.topic, { id, epoch: 0 }, state, announced).gap,
+    onMissed: (key, gap) => connectPath.announceMissed(key, gap),
+    onReset: (key, epoch) => connectPath.resetStream(key, epoch, giveUp),
     tellPrimary: links.tellPrimary,
     metrics,
     log,
@@ -178,7 +183,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     throw new RefusalError("unavailable", "The key server cannot be reached, try again");
   }
 
-  function giveUp(connection: EdgeConnection, error: unknown): void {
+  function giveUp(connection: Connection, error: unknown): void {
     log.warn({ err: error, tenant: connection.tenant }, "a connection could not be caught up");
     connection.end("unavailable");
   }

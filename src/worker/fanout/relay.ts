@@ -10,6 +10,7 @@ import {
   RelayReader,
   type StreamPositionEntry,
 } from "../../protocol/relay.js";
+import type { Gap } from "../../protocol/websocket.js";
 import { Barriers } from "./barriers.js";
 import { RelayLink } from "./relay-link.js";
 
@@ -25,6 +26,8 @@ export interface RelayOptions {
   readonly onBatch: (sections: readonly BatchSection[]) => void;
   /** Where the owner of streams says that they stand. */
   readonly onPositions: (positions: readonly StreamPositionEntry[]) => void;
+  readonly onMissed: (key: string, gap: Gap) => void;
+  readonly onReset: (key: string, epoch: number) => void;
   /** A sibling's last word on streams, after everything else it has to say of them. */
   readonly onHandover: (move: number, positions: readonly StreamPositionEntry[]) => void;
   /** The link to a sibling that should be alive has broken. */
@@ -133,6 +136,14 @@ export class Relay {
     if (positions.length > 0) this.#tellAll({ kind: "progress", positions });
   }
 
+  announceMissed(key: string, gap: Gap): void {
+    this.#tellAll({ kind: "missed", key, gap });
+  }
+
+  announceReset(key: string, epoch: number): void {
+    this.#tellAll({ kind: "reset", key, epoch });
+  }
+
   /** Our last word on streams that another worker reads next. @returns whom it was said to. */
   handOver(move: number, positions: readonly StreamPositionEntry[]): number[] {
     this.#tellAll({ kind: "handover", move, positions });
@@ -227,6 +238,12 @@ export class Relay {
         return;
       case "progress":
         this.#options.onPositions(message.positions);
+        return;
+      case "missed":
+        this.#options.onMissed(message.key, message.gap);
+        return;
+      case "reset":
+        this.#options.onReset(message.key, message.epoch);
         return;
       case "handover":
         this.#options.onHandover(message.move, message.positions);

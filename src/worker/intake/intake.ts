@@ -1,12 +1,22 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../../observe/log.js";
 import type { BatchSection } from "../../protocol/batch.js";
-import type { EntryId } from "../../protocol/entry-id.js";
+import { compareEntryIds, type EntryId, ZERO_ID } from "../../protocol/entry-id.js";
 import type { RawSection } from "../../protocol/event.js";
 import type { StreamRef } from "../../protocol/stream.js";
+import type { Gap } from "../../protocol/websocket.js";
 import { type RedisClient, retryDelay, whenReady } from "../../redis/connect.js";
 import { CONSUMER, canaryKey } from "../../redis/keys.js";
-import { acknowledge, addCanary, addDeadLetter, type GroupRead, readGroup } from "../../redis/streams.js";
+import {
+  acknowledge,
+  addCanary,
+  addDeadLetter,
+  type GroupRead,
+  readGroup,
+  restartGroup,
+  type StreamState,
+  streamState,
+} from "../../redis/streams.js";
 import { attachStream } from "./attach.js";
 import { Canary } from "./canary.js";
 
@@ -24,6 +34,12 @@ export interface IntakeOptions {
   readonly encode: (raw: readonly RawSection[]) => Promise<Encoded>;
   /** Resolves once the events are with the local sockets and every interested sibling. */
   readonly deliver: (sections: readonly BatchSection[]) => Promise<void>;
+  /** What became of a stream since everything up to `position` was delivered. */
+  readonly compare: CompareStream;
+  /** Entries that nobody can get any more stood where the gap says. Said before what comes after them is delivered. */
+  readonly onMissed: (stream: StreamRef, gap: Gap) => void;
+  /** The stream was deleted or went back in time, and is read from its start. */
+  readonly onReset: (stream: StreamRef) => void;
   /** Where each stream stands before the first read. */
   readonly onAttached: (positions: ReadonlyMap<string, EntryId>) => void;
   /** Entries read, delivered and acknowledged. */
@@ -32,6 +48,14 @@ export interface IntakeOptions {
   readonly onDeadLetter: (reason: string) => void;
   readonly log: Log;
 }
+
+/** @param announced the stream as it was when its last gap was announced. */
+export type CompareStream = (
+  stream: StreamRef,
+  position: EntryId,
+  state: StreamState | null,
+  announced: StreamState | null,
+) => Gap | null;
 
 export interface Encoded {
   readonly sections: readonly BatchSection[];
@@ -58,7 +82,9 @@ const HUNG_AFTER_MS = BLOCK_MS + 5_000;
  */
 export class Intake {
   readonly #options: IntakeOptions;
-  readonly #topicOf: ReadonlyMap<string, string>;
+  readonly #streams: ReadonlyMap<string, StreamRef>;
+  /** The streams as they were when their last gap was announced. */
+  readonly #announced = new Map<string, StreamState>();
   readonly #processed: Map<string, EntryId>;
   /** Read like the other streams, and delivered to nobody. */
   readonly #canaryStream: StreamRef;
@@ -74,7 +100,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#canaryStream = { key: canaryKey(options.group, options.streams[0]!.key), topic: "", partition: null };
-    this.#topicOf = new Map([...options.streams, this.#canaryStream].map(({ key, topic }) => [key, topic]));
+    this.#streams = new Map([...options.streams, this.#canaryStream].map((stream) => [stream.key, stream]));
     this.#canary = new Canary({
       send: () => addCanary(options.commands, this.#canaryStream.key),
       now: () => performance.now(),
@@ -145,6 +171,7 @@ export class Intake {
     await attachStream(commands, group, this.#canaryStream, undefined);
     const positions = await Promise.all(
       streams.map(async (stream): Promise<[string, EntryId]> => {
+        await this.#resume(stream);
         const position = await attachStream(commands, group, stream, this.#processed.get(stream.key));
         return [stream.key, position];
       }),
@@ -152,6 +179,42 @@ export class Intake {
     for (const [key, position] of positions) if (!this.#processed.has(key)) this.#processed.set(key, position);
     onAttached(new Map(positions));
     this.#reading = true;
+  }
+
+  /** After an interruption the stream may be another one, or have lost what was not yet read. */
+  async #resume(stream: StreamRef): Promise<void> {
+    const { commands, group, compare, onMissed, onReset } = this.#options;
+    const processed = this.#processed.get(stream.key);
+    if (processed === undefined) return;
+    const state = await streamState(commands, stream.key);
+    const gap = compare(stream, processed, state, this.#announced.get(stream.key) ?? null);
+    if (gap === null) return;
+    if (state !== null) this.#announced.set(stream.key, state);
+    if (gap.reason !== "reset") {
+      onMissed(stream, { ...gap, to: gap.to ?? state!.lastId });
+      return;
+    }
+    await restartGroup(commands, stream.key, group);
+    this.#processed.set(stream.key, ZERO_ID);
+    onReset(stream);
+  }
+
+  /** What was trimmed or deleted before these entries could be read. */
+  async #missedBefore(events: readonly RawSection[]): Promise<[StreamRef, Gap][]> {
+    const { commands, compare } = this.#options;
+    const missed = await Promise.all(
+      events.map(async ({ key, entries }): Promise<[StreamRef, Gap][]> => {
+        const stream = this.#streams.get(key)!;
+        const state = await streamState(commands, key);
+        const processed = this.#processed.get(key);
+        if (state === null || processed === undefined) return [];
+        const gap = compare(stream, processed, state, this.#announced.get(key) ?? null);
+        if (gap === null || compareEntryIds(entries[0]!.id, processed) <= 0) return [];
+        this.#announced.set(key, state);
+        return [[stream, { stream: stream.topic, reason: "trimmed", from: processed, to: entries[0]!.id }]];
+      }),
+    );
+    return missed.flat();
   }
 
   async #readPending(reader: RedisClient): Promise<void> {
@@ -187,14 +250,14 @@ export class Intake {
   }
 
   async #read(reader: RedisClient, what: Pick<GroupRead, "after" | "blockMs">): Promise<RawSection[]> {
-    const keys = [...this.#topicOf.keys()];
+    const keys = [...this.#streams.keys()];
     const watchdog = setTimeout(() => reader.disconnect(true), HUNG_AFTER_MS);
     try {
       const { group } = this.#options;
       const entries = await readGroup(reader, { group, consumer: CONSUMER, keys, count: COUNT, ...what });
       return [...entries]
         .filter(([, list]) => list.length > 0)
-        .map(([key, list]) => ({ key, topic: this.#topicOf.get(key)!, entries: list }));
+        .map(([key, list]) => ({ key, topic: this.#streams.get(key)!.topic, entries: list }));
     } finally {
       clearTimeout(watchdog);
     }
@@ -208,7 +271,8 @@ export class Intake {
   async #deliverAndAcknowledge(raw: readonly RawSection[]): Promise<void> {
     const { encode, deliver, commands, group } = this.#options;
     const events = raw.filter(({ key }) => key !== this.#canaryStream.key);
-    const { sections, deadLetters } = await encode(events);
+    const [{ sections, deadLetters }, missed] = await Promise.all([encode(events), this.#missedBefore(events)]);
+    for (const [stream, gap] of missed) this.#options.onMissed(stream, gap);
     await deliver(sections);
     if (events.length < raw.length) this.#canary.arrived();
     for (const { streamKey, lastId } of sections) this.#processed.set(streamKey, lastId);
@@ -226,7 +290,7 @@ export class Intake {
     for (const { key, id, reason } of deadLetters) {
       const entry = raw.find((section) => section.key === key)!.entries.find((candidate) => candidate.id === id)!;
       log.warn({ stream: key, entry: id, reason }, "an entry can be delivered to nobody");
-      await addDeadLetter(commands, this.#topicOf.get(key)!, { key, entry, reason });
+      await addDeadLetter(commands, this.#streams.get(key)!.topic, { key, entry, reason });
       this.#options.onDeadLetter(reason);
     }
   }

@@ -67,13 +67,13 @@ export class History {
     return this.#tenants.get(tenant)?.get(streamKey);
   }
 
-  /** The stream starts anew: nothing that was kept of it counts any more. */
-  forgetStream(streamKey: string): void {
+  /** The stream goes on after `floor`: nothing that was kept of it counts any more. */
+  forgetStream(streamKey: string, floor: EntryId = ZERO_ID): void {
     for (const logs of this.#tenants.values()) {
       const log = logs.get(streamKey);
       if (log === undefined) continue;
       log.isGivenUp = true;
-      logs.set(streamKey, new StreamLog(ZERO_ID));
+      logs.set(streamKey, new StreamLog(floor));
     }
   }
 

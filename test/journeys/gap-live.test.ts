@@ -1,0 +1,85 @@
+import t, { type Test } from "tap";
+import { ENDPOINTS, type Follower, follow } from "../support/follow.ts";
+import { newTenant, startJourney } from "../support/journey.ts";
+import { onBothWorkers } from "../support/on-both-workers.ts";
+import { joinedWorkers } from "../support/workers.ts";
+import { addEvent, PLACES, partitionKey, sharedKey } from "../support/xadd.ts";
+
+/** The next item must be a gap of topic `orders` for this reason. */
+async function expectGap(t: Test, follower: Follower, reason: string): Promise<void> {
+  t.match(await follower.next(), { kind: "gap", data: { stream: "orders", reason } }, follower.endpoint);
+}
+
+for (const place of PLACES.slice(0, 2)) {
+  t.test(
+    `connected clients are told when their ${place.key} stream was deleted, and get what comes next`,
+    async (t) => {
+      const { redis, gateway } = await startJourney(t);
+      const tenant = newTenant();
+      const token = gateway.token({ tenant });
+      const key = place.key === "shared" ? sharedKey("orders") : partitionKey("orders", tenant);
+      const clients = await onBothWorkers((i) => follow(t, gateway, ENDPOINTS[i % ENDPOINTS.length]!, { token }));
+      await addEvent(redis, { tenant_id: tenant, payload: "before" }, place);
+      for (const client of clients) t.equal((await client.next()).data, "before");
+
+      await redis.del(key);
+      for (const client of clients) await expectGap(t, client, "reset");
+      await addEvent(redis, { tenant_id: tenant, payload: "after" }, place);
+      for (const client of clients) t.equal((await client.next()).data, "after", client.endpoint);
+
+      for (const client of clients) client.cut();
+      await addEvent(redis, { tenant_id: tenant, payload: "later" }, place);
+      for (const { endpoint, position } of clients) {
+        const again = await follow(t, gateway, endpoint, { token, lastEventId: position() });
+        t.equal((await again.next()).data, "later", "the gap was said once");
+      }
+    },
+  );
+
+  t.test(`connected clients are told what was trimmed from their ${place.key} stream before it was read`, async (t) => {
+    const { redis, gateway } = await startJourney(t);
+    const tenant = newTenant();
+    const token = gateway.token({ tenant });
+    const key = place.key === "shared" ? sharedKey("orders") : partitionKey("orders", tenant);
+    const clients = await onBothWorkers((i) => follow(t, gateway, ENDPOINTS[i % ENDPOINTS.length]!, { token }));
+    await addEvent(redis, { tenant_id: tenant, payload: "before" }, place);
+    for (const client of clients) t.equal((await client.next()).data, "before");
+
+    const workers = await joinedWorkers(gateway);
+    for (const { pid } of workers) process.kill(pid, "SIGSTOP");
+    try {
+      for (const payload of ["lost", "lost too", "first", "second"]) {
+        await addEvent(redis, { tenant_id: tenant, payload }, place);
+      }
+      await redis.xtrim(key, "MAXLEN", 2);
+    } finally {
+      for (const { pid } of workers) process.kill(pid, "SIGCONT");
+    }
+    for (const client of clients) {
+      const items = await client.take(2);
+      if (items[0]!.kind === "event") {
+        // Redis had handed it to the waiting read before it was trimmed.
+        t.equal(items[0]!.data, "lost");
+        items.push(await client.next());
+        items.shift();
+      }
+      t.match(items[0], { kind: "gap", data: { stream: "orders", reason: "trimmed" } }, client.endpoint);
+      t.equal(items[1]!.data, "first");
+      t.equal((await client.next()).data, "second");
+    }
+  });
+}
+
+t.test("FLUSHALL makes one gap for each stream there was, and delivery goes on", async (t) => {
+  const { redis, gateway } = await startJourney(t);
+  const tenant = newTenant();
+  const token = gateway.token({ tenant });
+  const client = await follow(t, gateway, "/stream", { token });
+  for (const place of PLACES.slice(0, 2)) await addEvent(redis, { tenant_id: tenant, payload: "before" }, place);
+  await client.take(2);
+  await redis.flushall();
+  await expectGap(t, client, "reset");
+  await expectGap(t, client, "reset");
+  for (const place of PLACES.slice(0, 2)) await addEvent(redis, { tenant_id: tenant, payload: "after" }, place);
+  for (const { data } of await client.take(2)) t.equal(data, "after");
+});
