@@ -17,6 +17,7 @@ import { beforeNewest, type Stretch } from "./resume/newest.js";
 import type { Asker, RangeReader, StreamRange } from "./resume/range-reader.js";
 import { type Events, indexAfter } from "./resume/stream-log.js";
 import type { Turns } from "./resume/turns.js";
+import type { Block, SharedBlocks } from "./shared-blocks.js";
 import { Standing } from "./standing.js";
 import { startTimeout } from "./timeout.js";
 
@@ -43,19 +44,20 @@ export interface ReturningOptions {
   readonly history: History;
   readonly ranges: RangeReader;
   readonly turns: Turns;
+  readonly blocks: SharedBlocks;
 }
 
 /** Bytes sent in one turn. */
 const MOST_BYTES = 256 * 1024;
 /** Events looked at for one block, most of which may be of no concern. */
 const MOST_SCANNED = 1_000;
-/** What looking at an event costs, in bytes sent. */
-const SCAN_COST = 64;
+/** What a block costs besides, in bytes sent. */
+const BLOCK_COST = 4 * 1024;
 /** Milliseconds to wait for this worker to have delivered what Redis holds, before events are counted. */
 const REACH_END_WITHIN_MS = 3_000;
 
 /** Used by one turn at a time. */
-const block = new FrameBlock();
+const composed = new FrameBlock();
 
 interface Source {
   readonly events: Events;
@@ -156,21 +158,42 @@ export class Returning {
   }
 
   /** Sends as much as there is room for. @returns what it cost. */
-  #sendFrom(index: number, { events, next, end, upTo }: Source): number {
-    const connection = this.#connection;
-    const { room, format, channel } = connection;
+  #sendFrom(index: number, source: Source): number {
     const { epoch } = this.#standing.get(index);
+    const { frames, ends, upTo } = this.#blockFrom(index, source);
+    this.#standing.set(index, { id: upTo, epoch });
+    if (ends.length > 0) this.#connection.sendFrames(frames, ends);
+    return frames.length + BLOCK_COST;
+  }
+
+  #blockFrom(index: number, source: Source): Block {
+    const { blocks } = this.#options;
+    const { tenant, channel, format, filter, room } = this.#connection;
+    const audience = `${encodeURIComponent(tenant)}/${channel.name}/${format}/${filter.key}`;
+    const key = `${audience}/${this.cursor()}/${index}/${room}`;
+    const known = blocks.get(key, source.upTo);
+    if (known !== undefined) return known;
+    const { block, isPersonal } = this.#compose(index, source);
+    if (!isPersonal) blocks.add(key, block);
+    return block;
+  }
+
+  /** The block is good only until the next one is composed. */
+  #compose(index: number, { events, next, end, upTo }: Source): { block: Block; isPersonal: boolean } {
+    const { room, format, channel } = this.#connection;
     const cursorOf = this.#standing.eventCursors(index);
     const stop = Math.min(end, next + MOST_SCANNED);
-    block.clear();
+    let isPersonal = false;
+    composed.clear();
     let at = next;
-    for (; at < stop && block.length < room; at++) {
+    for (; at < stop && composed.length < room; at++) {
       const record = events.at(at)!;
-      if (this.#wants(record)) block.add(format, channel, record, cursorOf(record.id));
+      if (record.target !== "") isPersonal = true;
+      if (this.#wants(record)) composed.add(format, channel, record, cursorOf(record.id));
     }
-    this.#standing.set(index, { id: at === end ? upTo : events.at(at - 1)!.id, epoch });
-    if (block.length > 0) connection.sendFrames(block.bytes, block.ends);
-    return block.length + (at - next + 1) * SCAN_COST;
+    const isLast = at === end;
+    const { bytes: frames, ends } = composed;
+    return { block: { frames, ends, upTo: isLast ? upTo : events.at(at - 1)!.id, isLast }, isPersonal };
   }
 
   async #hasMoreThan(limit: number): Promise<boolean> {

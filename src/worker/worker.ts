@@ -24,6 +24,7 @@ import { History } from "./resume/history.js";
 import { RangeReader } from "./resume/range-reader.js";
 import { Turns } from "./resume/turns.js";
 import type { Connection } from "./returning.js";
+import { SharedBlocks } from "./shared-blocks.js";
 
 export interface WorkerLinks {
   tellPrimary(message: ToPrimary): void;
@@ -57,8 +58,8 @@ const INTEREST_SWEEP_EVERY_SECONDS = 5;
 const LAG_EVERY_SECONDS = 2;
 /** Milliseconds in which requests on connections the kernel handed over before listening ended are still served. */
 const LAST_REQUESTS_MS = 300;
-/** One part in so many of the history is what was read from Redis for those who return. */
-const CACHE_PART = 8;
+/** One part in so many of the history is what was read from Redis lately, and one what was made ready to be sent. */
+const CACHE_PART = 16;
 /** Milliseconds the last words to clients are given to leave. */
 const FAREWELL_MS = 250;
 
@@ -88,7 +89,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   });
 
   const cacheBytes = Math.floor(settings.historyBytes / CACHE_PART);
-  const history = new History(settings.historyBytes - cacheBytes);
+  const history = new History(settings.historyBytes - 2 * cacheBytes);
 
   // deliver: Redis → intake → pool → history → hub, and beside the hub the relay
   const deliverPath = new DeliverPath({
@@ -123,6 +124,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     history,
     ranges,
     turns: new Turns(),
+    blocks: new SharedBlocks(cacheBytes),
     resumeMaxEvents: settings.resumeMaxEvents,
   });
   const tokens = makeTokenChecker({

@@ -170,7 +170,8 @@ t.test("a range starts behind its first id and includes its last", async (t) => 
 t.test("the end of a range is its newest entries, oldest first", async (t) => {
   const client = await openRedis(t);
   await fill(client, "s", 5);
-  const end = async (after: string, to: string, count = 100) => idsOf(await readRangeEnd(client, "s", after, to, count));
+  const end = async (after: string, to: string, count = 100) =>
+    idsOf(await readRangeEnd(client, "s", after, to, count));
   t.strictSame(await end("0-0", "9-0"), ["1-0", "2-0", "3-0", "4-0", "5-0"]);
   t.strictSame(await end("0-0", "4-0", 2), ["3-0", "4-0"]);
   t.strictSame(await end("2-0", "4-0", 5), ["3-0", "4-0"]);

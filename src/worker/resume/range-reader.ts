@@ -5,6 +5,7 @@ import type { StreamRef } from "../../protocol/stream.js";
 import type { RedisClient } from "../../redis/connect.js";
 import { readRange, readRangeEnd, type StreamState, streamState } from "../../redis/streams.js";
 import { type Chunk, ChunkCache, reachesBackFrom, reachesOnFrom, sizeOf } from "./chunk.js";
+import { FairQueue } from "./fair-queue.js";
 import { Slots } from "./slots.js";
 
 export interface RangeReaderOptions {
@@ -35,25 +36,32 @@ const FIRST_ENTRIES = 32;
 /** Reads at the same time; Redis serves one after the other anyway. */
 const READS = { total: 8, perTenant: 2 };
 
-type Direction = "forward" | "backward";
+interface Request extends Asker {
+  readonly range: StreamRange;
+  /** A piece at the start of the range, or at its end. */
+  readonly end: "start" | "end";
+  readonly resolve: (chunk: Chunk) => void;
+  readonly reject: (error: unknown) => void;
+}
 
-interface Running {
-  readonly direction: Direction;
-  /** Where the read begins: `after` of one that goes forward, `to` of one that goes backward. */
-  readonly start: EntryId;
-  readonly msgpack: boolean;
-  readonly chunk: Promise<Chunk>;
+/** Everyone who waits for pieces of one stream. */
+interface Line {
+  readonly open: Set<Request>;
+  /** The same, and those who were answered meanwhile. */
+  readonly turns: FairQueue<Request>;
+  isReading: boolean;
 }
 
 /**
- * Older events, read from Redis piece by piece. Who needs a piece that is being read, or was lately, gets that one; who
- * needs what stands before such a piece reads up to it, so that all who are on the same stretch soon share every read.
+ * Older events, read from Redis piece by piece: of each stream one at a time, tenants in turn. A piece goes to everyone
+ * who waits for any of it, and is kept for those who come next; who needs what stands before a kept piece reads up to it.
+ * So all who are on the same stretch of a stream share nearly every read.
  */
 export class RangeReader {
   readonly #options: RangeReaderOptions;
   readonly #slots = new Slots(READS);
   readonly #cache: ChunkCache;
-  readonly #running = new Map<string, Set<Running>>();
+  readonly #lines = new Map<string, Line>();
   readonly #states = new Map<string, Promise<StreamState | null>>();
   readonly #entryBytes = new Map<string, number>();
 
@@ -72,83 +80,68 @@ export class RangeReader {
     return state;
   }
 
-  /** A piece of the range that begins at its start, or before. */
+  /** A piece that holds the start of the range. */
   readStart(asker: Asker, range: StreamRange): Promise<Chunk> {
-    return this.#read(asker, range, "forward");
+    return this.#request({ ...asker, range, end: "start" });
   }
 
-  /** A piece of the range that ends at its end, or behind. */
+  /** A piece that holds the end of the range. */
   readEnd(asker: Asker, range: StreamRange): Promise<Chunk> {
-    return this.#read(asker, range, "backward");
+    return this.#request({ ...asker, range, end: "end" });
   }
 
   /** The stream starts anew: what was read of it, or is being read, is not for anyone who comes now. */
   forgetStream(key: string): void {
     this.#cache.forgetStream(key);
-    this.#running.delete(key);
+    this.#lines.delete(key);
     this.#states.delete(key);
   }
 
-  async #read(asker: Asker, range: StreamRange, direction: Direction): Promise<Chunk> {
-    const { key } = range.stream;
-    const start = direction === "forward" ? range.after : range.to;
-    const reaches = direction === "forward" ? reachesOnFrom : reachesBackFrom;
-    const find = () => this.#cache.find(key, (chunk) => reaches(chunk, start) && (chunk.msgpack || !asker.msgpack));
-    const runningFor = (accepts: (read: Running) => boolean) =>
-      this.#runningReads(key, direction).find((read) => (read.msgpack || !asker.msgpack) && accepts(read))?.chunk;
-    const near = find() === undefined && runningFor(({ start: other }) => compareEntryIds(other, start) < 0);
-    if (direction === "forward" && near) {
-      // It may hold what is needed, too; if not, that costs one round trip.
-      const chunk = await near;
-      if (reaches(chunk, start)) return chunk;
-    }
-    const known = find() ?? runningFor((read) => read.start === start);
-    return known ?? this.#start(asker, direction === "forward" ? this.#upToKnown(range) : range, direction);
+  #request(wanted: Omit<Request, "resolve" | "reject">): Promise<Chunk> {
+    const { key } = wanted.range.stream;
+    const known = this.#cache.find(key, (chunk) => serves(chunk, wanted));
+    if (known !== undefined) return Promise.resolve(known);
+    return new Promise((resolve, reject) => {
+      const request = { ...wanted, resolve, reject };
+      const line = this.#lines.get(key) ?? { open: new Set(), turns: new FairQueue(), isReading: false };
+      this.#lines.set(key, line);
+      line.open.add(request);
+      line.turns.add(request.tenant, request);
+      void this.#readFor(key, line);
+    });
   }
 
-  /** The range up to where a known piece starts. */
-  #upToKnown(range: StreamRange): StreamRange {
-    const { key } = range.stream;
-    const starts = [...this.#cache.starts(key), ...this.#runningReads(key, "forward").map(({ start }) => start)];
-    const to = starts
+  /** Answers everyone in the line, one read after the other. */
+  async #readFor(key: string, line: Line): Promise<void> {
+    if (line.isReading) return;
+    line.isReading = true;
+    for (let request = nextOf(line); request !== undefined; request = nextOf(line)) {
+      try {
+        const chunk = await this.#slots.run(request.tenant, () => this.#read(request!, wantsMsgpack(line)));
+        if (this.#lines.get(key) === line && isSettled(chunk)) this.#cache.add(key, chunk);
+        answer(line, chunk);
+      } catch (error) {
+        refuse(line, error);
+      }
+    }
+    line.isReading = false;
+    if (this.#lines.get(key) === line) this.#lines.delete(key);
+  }
+
+  /** The range up to where a kept piece starts. */
+  #upToKept(range: StreamRange): StreamRange {
+    const to = this.#cache
+      .starts(range.stream.key)
       .filter((start) => compareEntryIds(range.after, start) < 0)
       .reduce((nearest, start) => (compareEntryIds(start, nearest) < 0 ? start : nearest), range.to);
     return { ...range, to };
   }
 
-  #runningReads(key: string, direction: Direction): Running[] {
-    return [...(this.#running.get(key) ?? [])].filter((read) => read.direction === direction);
-  }
-
-  #start(asker: Asker, range: StreamRange, direction: Direction): Promise<Chunk> {
-    const { key } = range.stream;
-    const chunk = this.#slots.run(asker.tenant, () => this.#readNow(range, direction, asker.msgpack));
-    const start = direction === "forward" ? range.after : range.to;
-    const running: Running = { direction, start, msgpack: asker.msgpack, chunk };
-    const ofStream = this.#running.get(key) ?? new Set();
-    this.#running.set(key, ofStream.add(running));
-    const ended = () => {
-      // A stream that was forgotten meanwhile has another set by now, or none.
-      const isKnown = this.#running.get(key) === ofStream;
-      ofStream.delete(running);
-      if (isKnown && ofStream.size === 0) this.#running.delete(key);
-      return isKnown;
-    };
-    chunk.then(
-      (read) => {
-        if (ended() && isSettled(read)) this.#cache.add(key, read);
-      },
-      () => void ended(),
-    );
-    return chunk;
-  }
-
-  async #readNow(range: StreamRange, direction: Direction, msgpack: boolean): Promise<Chunk> {
-    const { stream, after, to } = range;
+  async #read({ range, end }: Request, msgpack: boolean): Promise<Chunk> {
+    const { stream, after, to } = end === "start" ? this.#upToKept(range) : range;
     const { commands, encode } = this.#options;
     const count = this.#entriesOfChunk(stream.key);
-    const read = direction === "forward" ? readRange : readRangeEnd;
-    const entries = await read(commands, stream.key, after, to, count);
+    const entries = await (end === "start" ? readRange : readRangeEnd)(commands, stream.key, after, to, count);
     this.#learnSize(stream.key, entries);
     // Not before the entries: what the state does not show as removed was there when they were read.
     const [state, sections] = await Promise.all([
@@ -158,8 +151,8 @@ export class RangeReader {
     const records = sections.flatMap((section) => section.records);
     const isWhole = entries.length < count;
     return {
-      after: direction === "backward" && !isWhole ? previousEntryId(entries[0]!.id) : after,
-      upTo: direction === "forward" && !isWhole ? entries.at(-1)!.id : to,
+      after: end === "end" && !isWhole ? previousEntryId(entries[0]!.id) : after,
+      upTo: end === "start" && !isWhole ? entries.at(-1)!.id : to,
       records,
       msgpack,
       state,
@@ -178,6 +171,35 @@ export class RangeReader {
     const bytes = entries.reduce((sum, { fields }) => sum + entrySize(fields ?? []), 0);
     this.#entryBytes.set(key, Math.max(1, bytes / entries.length));
   }
+}
+
+function serves(chunk: Chunk, { range, end, msgpack }: Pick<Request, "range" | "end" | "msgpack">): boolean {
+  if (msgpack && !chunk.msgpack) return false;
+  return end === "start" ? reachesOnFrom(chunk, range.after) : reachesBackFrom(chunk, range.to);
+}
+
+function nextOf({ open, turns }: Line): Request | undefined {
+  let request = turns.take();
+  while (request !== undefined && !open.has(request)) request = turns.take();
+  return request;
+}
+
+function wantsMsgpack({ open }: Line): boolean {
+  for (const { msgpack } of open) if (msgpack) return true;
+  return false;
+}
+
+function answer({ open }: Line, chunk: Chunk): void {
+  for (const request of open) {
+    if (!serves(chunk, request)) continue;
+    open.delete(request);
+    request.resolve(chunk);
+  }
+}
+
+function refuse({ open }: Line, error: unknown): void {
+  for (const { reject } of open) reject(error);
+  open.clear();
 }
 
 /** Nothing can be added any more where the piece stands: a stream that went back in time may still grow there. */
