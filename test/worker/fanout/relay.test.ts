@@ -1,74 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import t, { type Test } from "tap";
+import t from "tap";
 import type { BatchSection } from "../../../src/protocol/batch.ts";
-import type { Peer } from "../../../src/protocol/control.ts";
-import type { InterestEntry, StreamPositionEntry } from "../../../src/protocol/relay.ts";
-import { Relay } from "../../../src/worker/fanout/relay.ts";
 import { until } from "../../support/until.ts";
 import { SHARED_ORDERS, sectionOf } from "./listener.ts";
+import { ACME, openHouse, openParties, Party, turns } from "./relay-party.ts";
 
-/** A worker as far as its relay goes: what it says of itself, and what it heard. */
-class Party {
-  readonly peer: Peer;
-  readonly relay: Relay;
-  readonly interest = new Map<string, boolean>();
-  positions: StreamPositionEntry[] = [];
-  settled: Promise<void> = Promise.resolve();
-  readonly batches: BatchSection[] = [];
-  readonly heard: StreamPositionEntry[] = [];
-
-  constructor(peer: Peer) {
-    this.peer = peer;
-    this.relay = new Relay({
-      ...peer,
-      ownInterest: () => [...this.interest],
-      ownPositions: () => this.positions,
-      settled: () => this.settled,
-      onBatch: (sections) => this.batches.push(...sections),
-      onPositions: (positions) => this.heard.push(...positions),
-    });
-  }
-
-  /** As Interest does: the siblings are told, then asked whether they have heard. */
-  want(...entries: InterestEntry[]): Promise<void> {
-    for (const [tenant, msgpack] of entries) this.interest.set(tenant, msgpack);
-    this.relay.declareInterest(entries, []);
-    return this.relay.barrier();
-  }
-
-  get received(): string[] {
-    return this.batches.flatMap(({ records }) => records.map(({ id }) => id));
-  }
-}
-
-async function openHouse(t: Test): Promise<(worker: number) => Party> {
-  const directory = await mkdtemp(join(tmpdir(), "ragline-relay-"));
-  t.teardown(() => rm(directory, { recursive: true, force: true }));
-  return (worker) => {
-    const party = new Party({ worker, socketPath: join(directory, `${worker}.sock`) });
-    t.teardown(() => party.relay.close());
-    return party;
-  };
-}
-
-/** Workers 1, 2, …, each told of all the others. */
-async function openParties<N extends number>(
-  t: Test,
-  count: N,
-): Promise<N extends 2 ? [Party, Party] : [Party, Party, Party]> {
-  const open = await openHouse(t);
-  const parties = Array.from({ length: count }, (_, i) => open(i + 1));
-  for (const { relay } of parties) introduce(relay, parties);
-  return parties as N extends 2 ? [Party, Party] : [Party, Party, Party];
-}
-
-function introduce(relay: Relay, parties: readonly Party[]): void {
-  relay.setSiblings(parties.filter((party) => party.relay !== relay).map(({ peer }) => peer));
-}
-
-const ACME = sectionOf("orders", [{ id: "1-0", tenant: "acme" }]);
 const MIXED = sectionOf("orders", [
   { id: "1-0", tenant: "acme" },
   { id: "2-0", tenant: "globex" },
@@ -166,97 +101,62 @@ t.test("a large batch crosses whole, and its sender waits until the kernel has i
 });
 
 t.test("a sibling that comes later is told everything, and owes its answer to barriers from before", async (t) => {
-  const open = await openHouse(t);
-  const a = open(1);
+  const { open, peer } = await openHouse(t);
+  const a = await open(1);
   a.positions = [[SHARED_ORDERS, "5-0"]];
-  const later: Peer = { worker: 2, socketPath: a.peer.socketPath.replace("1.sock", "2.sock") };
-  a.relay.setSiblings([later]);
+  a.relay.meet([peer(2)]);
   const passed = a.want(["acme", true]);
   t.equal(await Promise.race([passed.then(() => "passed"), turns(5)]), "waiting");
-  const b = open(2);
+  const b = await open(2);
   await passed;
   t.ok(b.relay.wants("acme"), "it learned of its sibling by being greeted");
   t.ok(b.relay.wantsMsgpack());
   await until("the position", () => b.heard.some(([, id]) => id === "5-0"));
 });
 
-t.test("a sibling that starts anew is told everything again, and its old interest is forgotten", async (t) => {
-  const open = await openHouse(t);
-  const [a, before] = [open(1), open(2)];
-  for (const { relay } of [a, before]) introduce(relay, [a, before]);
-  await Promise.all([a.want(["acme", false]), before.want(["globex", true])]);
-  before.relay.close();
-  const after = open(2);
-  introduce(after.relay, [a, after]);
-  await after.want(["initech", false]);
-  t.ok(a.relay.wants("initech"));
-  t.notOk(a.relay.wants("globex"));
-  t.notOk(a.relay.wantsMsgpack());
-  await until("the interest again", () => after.relay.wants("acme"));
-  await after.relay.relay([ACME]);
-  await until("the batch", () => a.batches.length === 1);
-});
-
-t.test("a sibling that is gone holds up neither batches nor those who send them", async (t) => {
+t.test("the last word on a stream comes behind everything else that is said of it", async (t) => {
   const [a, b, c] = await openParties(t, 3);
-  await Promise.all([a.want(["acme", false]), c.want(["acme", false])]);
-  a.relay.close();
-  await until("the batch, and an end of waiting for who is gone", async () => {
-    await b.relay.relay([ACME]);
-    return c.batches.length > 0;
-  });
-  for (let i = 0; i < 3; i++) await b.relay.relay([ACME]);
-  await until("all batches", () => c.batches.length >= 4);
-  t.strictSame(a.received, []);
+  await a.want(["acme", false]);
+  const payload = { text: "x".repeat(100_000) };
+  const ids = Array.from({ length: 50 }, (_, i) => `${i + 1}-0`);
+  for (const id of ids) void b.relay.relay([sectionOf("orders", [{ id, tenant: "acme", payload }])]);
+  b.relay.announceProgress([[SHARED_ORDERS, "49-0"]]);
+  const told = b.relay.handOver(7, [[SHARED_ORDERS, "50-0"]]);
+  t.strictSame(told.sort(), [1, 3]);
+  b.relay.announceProgress([["s:system", "9-0"]]);
+  await until("what comes after it", () => [a, c].every(({ log }) => log.at(-1) === "at 9-0"));
+  t.strictSame(a.log.slice(-53), [...ids, "at 49-0", "move 7", "at 9-0"]);
+  t.strictSame(c.log.slice(-3), ["at 49-0", "move 7", "at 9-0"], "also to those that wanted none of it");
+  t.strictSame(a.handovers, [[7, [[SHARED_ORDERS, "50-0"]]]]);
 });
 
-t.test("a barrier does not wait for a sibling that was removed", async (t) => {
-  const [a, b, c] = await openParties(t, 3);
-  await a.relay.barrier();
-  c.settled = new Promise(() => {});
-  const passed = a.want(["acme", false]);
-  await until("the interest", () => b.relay.wants("acme") && c.relay.wants("acme"));
-  a.relay.setSiblings([b.peer]);
-  await passed;
-  t.pass("passed");
-});
-
-t.test("all siblings are met once each has told its interest, or is taken to be down", async (t) => {
-  const open = await openHouse(t);
-  const [a, b] = [open(1), open(2)];
-  const absent: Peer = { worker: 3, socketPath: a.peer.socketPath.replace("1.sock", "3.sock") };
-  b.interest.set("acme", false);
-  a.relay.setSiblings([b.peer, absent]);
-  let met = false;
-  const meeting = a.relay.allMet(60_000).then(() => {
-    met = true;
-  });
-  await until("the first to be met", () => a.relay.wants("acme"));
-  t.notOk(met);
-  const c = open(3);
-  c.interest.set("globex", false);
-  await meeting;
-  t.ok(a.relay.wants("globex"));
-  c.relay.close();
-  b.relay.setSiblings([a.peer, { worker: 4, socketPath: `${absent.socketPath}.nobody` }]);
-  await b.relay.allMet(1);
+t.test("a last word without a position is a last word, and a worker alone tells nobody", async (t) => {
+  const [a, b] = await openParties(t, 2);
+  t.strictSame(b.relay.handOver(3, []), [1]);
+  await until("the last word", () => a.handovers.length === 1);
+  t.strictSame(a.handovers, [[3, []]]);
+  const { open } = await openHouse(t);
+  const { relay } = await open(1);
+  t.strictSame(relay.handOver(4, [[SHARED_ORDERS, "1-0"]]), []);
 });
 
 t.test("a worker alone passes every barrier at once", async (t) => {
-  const open = await openHouse(t);
-  const { relay } = open(1);
-  await relay.allMet(60_000);
+  const { open } = await openHouse(t);
+  const { relay } = await open(1);
+  await relay.allMet();
   await relay.barrier();
   await relay.relay([ACME]);
   t.notOk(relay.wants("acme"));
 });
 
+t.test("a socket that cannot be made is an error", async (t) => {
+  const { open } = await openHouse(t);
+  const { peer } = await open(1);
+  const second = new Party(peer);
+  t.teardown(() => second.relay.close());
+  await t.rejects(second.relay.listen(), { code: "EADDRINUSE" });
+});
+
 function plain({ jsonTail, msgpackTail, ...rest }: BatchSection["records"][number]): unknown {
   return { ...rest, jsonTail: [...jsonTail], msgpackTail: [...msgpackTail] };
-}
-
-/** Some turns of the event loop. */
-async function turns(count: number): Promise<"waiting"> {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
-  return "waiting";
 }
