@@ -24,6 +24,8 @@ const CASES: readonly Case[] = [
   ...mayNot("worker/intake", "ioredis", "../fanout/hub.js", "uWebSockets.js"),
   ...may("worker/intake", "../../redis/streams.js", "node:timers/promises"),
   ...mayNot("worker/resume", "uWebSockets.js", "../edge/app.js"),
+  ...mayNot("worker/catch-up", "uWebSockets.js", "../edge/app.js", "../../redis/connect.js"),
+  ...may("worker/catch-up", "../fanout/hub.js", "../resume/history.js"),
   ...mayNot("worker/edge", "../../redis/connect.js", "piscina", "../fanout/hub.js"),
   ...may("worker/edge", "uWebSockets.js"),
   ...mayNot("primary", "../worker/worker.js", "uWebSockets.js"),

@@ -31,6 +31,9 @@ export function canaryKey(group: string, streamKey: string): string {
 /** When each gateway was last heard of: a sorted set of groups by Unix time in seconds. */
 export const SEEN_KEY = `${GROUP_PREFIX}seen`;
 
+/** Of streams that were seen deleted or rolled back, how often, by their key. */
+export const EPOCHS_KEY = "ragline:epochs";
+
 /** Entries that could be delivered to nobody. */
 export function deadLetterKey(topic: string): string {
   return `ragline:dlq:${topic}`;

@@ -5,15 +5,18 @@ import { RefusalError } from "../protocol/errors.js";
 import type { TypeFilter } from "../protocol/filter.js";
 import { tenantStreams } from "../protocol/stream.js";
 import type { Gap } from "../protocol/websocket.js";
+import type { Connection } from "./catch-up/connection.js";
+import { Returning, type ReturningOptions } from "./catch-up/returning.js";
+import { startTimeout } from "./catch-up/timeout.js";
 import type { Hub } from "./fanout/hub.js";
 import type { Interest } from "./fanout/interest.js";
-import { type Connection, Returning, type ReturningOptions } from "./returning.js";
-import { startTimeout } from "./timeout.js";
 
 export interface ConnectPathOptions extends ReturningOptions {
   readonly hub: Hub;
   readonly interest: Interest;
   readonly resumeMaxEvents: number;
+  /** Redis failed a connection that catches up. Resolves when it is time to go on. @param attempt from 0. */
+  readonly retry: (connection: Connection, error: unknown, attempt: number) => Promise<void>;
 }
 
 /** Milliseconds a new connection waits for the owners of its streams. */
@@ -55,7 +58,6 @@ export class ConnectPath {
   /**
    * Greets the connection before this returns; it is live once the promise resolves, unless it closed first.
    * @param lastEventId the cursor a returning client handed back.
-   * @throws Error when Redis fails before the connection is caught up.
    */
   async open(connection: Connection, lastEventId: string | null): Promise<void> {
     if (lastEventId !== null) {
@@ -70,7 +72,6 @@ export class ConnectPath {
   /**
    * A live connection that was not sent the frame of this cursor leaves the hub at once, and comes back when it has taken
    * everything from there on: to the hub a slow client is a returning one.
-   * @throws Error as `open` does.
    */
   async fallBehind(connection: Connection, missedCursor: string): Promise<void> {
     if (!this.#live.has(connection)) return;
@@ -85,9 +86,8 @@ export class ConnectPath {
    * A stream was deleted, or went back in time: whoever reads it, live or catching up, is told so by a gap `reset`, and
    * gets it from its start, where this worker stands from now on.
    * @param epoch later than that of any earlier call; one that is known already changes nothing.
-   * @param onError told of a connection that cannot be caught up any more.
    */
-  resetStream(key: string, epoch: number, onError: (connection: Connection, error: unknown) => void): void {
+  resetStream(key: string, epoch: number): void {
     const { positions, history, ranges, hub } = this.#options;
     if ((positions.get(key)?.epoch ?? 0) >= epoch) return;
     const readers = [...this.#live].filter((connection) => this.#reads(connection, key));
@@ -100,9 +100,7 @@ export class ConnectPath {
     history.forgetStream(key);
     ranges.forgetStream(key);
     positions.announce();
-    for (const { connection, from } of returning) {
-      this.#catchUp(connection, from).catch((error) => onError(connection, error));
-    }
+    for (const { connection, from } of returning) void this.#catchUp(connection, from);
   }
 
   /**
@@ -136,15 +134,25 @@ export class ConnectPath {
   }
 
   /** @param limit most events replayed. */
+  /**
+   * However long Redis is away, the connection stays and goes on from where it stands.
+   * @param limit most events replayed.
+   */
   async #catchUp(connection: Connection, returning: Returning, limit = Number.POSITIVE_INFINITY): Promise<void> {
-    const { history } = this.#options;
+    const { history, retry } = this.#options;
+    let isLimited = limit === Number.POSITIVE_INFINITY;
     history.catchUpStarts();
-    try {
-      if (limit < Number.POSITIVE_INFINITY) await returning.limitTo(limit);
-      await returning.run(() => this.#join(connection));
-    } finally {
-      history.catchUpEnds();
+    for (let attempt = 0; !connection.isClosed; attempt++) {
+      try {
+        if (!isLimited) await returning.limitTo(limit);
+        isLimited = true;
+        await returning.run(() => this.#join(connection));
+        break;
+      } catch (error) {
+        await retry(connection, error, attempt);
+      }
     }
+    history.catchUpEnds();
   }
 
   #reads({ tenant, channel }: Connection, key: string): boolean {

@@ -4,11 +4,13 @@ import type { Pool } from "../pool/pool.js";
 import type { BatchSection } from "../protocol/batch.js";
 import type { Assignment, Peer, ToPrimary } from "../protocol/control.js";
 import type { EntryId } from "../protocol/entry-id.js";
+import type { StreamPositionEntry } from "../protocol/relay.js";
 import { type StreamRef, type UnitId, unitStreams } from "../protocol/stream.js";
 import type { Gap } from "../protocol/websocket.js";
 import { connectRedis, type RedisClient, type RedisTarget } from "../redis/connect.js";
+import { countReset, readEpochs } from "../redis/epochs.js";
 import { Interest } from "./fanout/interest.js";
-import type { Positions } from "./fanout/positions.js";
+import { type Positions, positionEntry } from "./fanout/positions.js";
 import { Progress } from "./fanout/progress.js";
 import { Relay } from "./fanout/relay.js";
 import { type CompareStream, Intake } from "./intake/intake.js";
@@ -113,7 +115,12 @@ export class DeliverPath {
     this.#progress.remove(keys);
     this.#lag.forget(keys);
     this.#options.positions.disown(keys);
-    const told = this.#relay.handOver(move, [...processed]);
+    const told = this.#relay.handOver(
+      move,
+      [...processed].map(([key, id]) =>
+        positionEntry(key, { id, epoch: this.#options.positions.get(key)?.epoch ?? 0 }),
+      ),
+    );
     this.#options.tellPrimary({ kind: "released", move, told });
   }
 
@@ -161,13 +168,13 @@ export class DeliverPath {
     return units.flatMap((unit) => unitStreams(this.#options.assignment.layout, unit));
   }
 
-  #ownersAt(entries: Iterable<readonly [string, EntryId]>): void {
+  #ownersAt(entries: Iterable<StreamPositionEntry>): void {
     const { positions } = this.#options;
-    for (const [key, id] of entries) positions.ownerAt(key, id);
+    for (const [key, id, epoch] of entries) positions.ownerAt(key, id, epoch);
     positions.announce();
   }
 
-  #handedOver(move: number, entries: readonly (readonly [string, EntryId])[]): void {
+  #handedOver(move: number, entries: readonly StreamPositionEntry[]): void {
     this.#ownersAt(entries);
     this.#options.positions.disown(entries.map(([key]) => key));
     this.#options.tellPrimary({ kind: "handed-over", move });
@@ -204,16 +211,18 @@ export class DeliverPath {
         relay.announceMissed(key, gap);
         onMissed(key, gap);
       },
-      onReset: ({ key }) => {
-        const epoch = (this.#options.positions.get(key)?.epoch ?? 0) + 1;
+      onReset: async ({ key }) => {
+        const epoch = await countReset(commands, key, this.#options.positions.get(key)?.epoch ?? 0);
         log.warn({ stream: key, epoch }, "a stream was deleted or went back in time");
         relay.announceReset(key, epoch);
         onReset(key, epoch);
       },
-      onAttached: (attached) => {
+      onAttached: async (attached) => {
+        const epochs = await readEpochs(commands);
+        const entries = [...attached].map(([key, id]): StreamPositionEntry => [key, id, epochs.get(key) ?? 0]);
         this.#progress.add(attached.keys());
-        this.#ownersAt(attached);
-        relay.announceProgress([...attached]);
+        this.#ownersAt(entries);
+        relay.announceProgress(entries);
       },
       onRead: (entries, byStream) => {
         metrics.eventsRead(entries);

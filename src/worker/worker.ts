@@ -10,7 +10,9 @@ import { RefusalError } from "../protocol/errors.js";
 import type { Identity } from "../protocol/identity.js";
 import { makeBodyPublisher } from "../publisher/publish-request.js";
 import { makeEventWriter } from "../publisher/write.js";
-import { connectRedis } from "../redis/connect.js";
+import { connectRedis, retryDelay } from "../redis/connect.js";
+import type { Connection } from "./catch-up/connection.js";
+import { SharedBlocks } from "./catch-up/shared-blocks.js";
 import { ConnectPath } from "./connect-path.js";
 import { DeliverPath } from "./deliver-path.js";
 import { drain } from "./drain.js";
@@ -23,8 +25,6 @@ import { continuityOf } from "./resume/gaps.js";
 import { History } from "./resume/history.js";
 import { RangeReader } from "./resume/range-reader.js";
 import { Turns } from "./resume/turns.js";
-import type { Connection } from "./returning.js";
-import { SharedBlocks } from "./shared-blocks.js";
 
 export interface WorkerLinks {
   tellPrimary(message: ToPrimary): void;
@@ -102,7 +102,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     onUninterested: (tenant) => history.close(tenant),
     compare: (stream, id, state, announced) => continuityOf(stream.topic, { id, epoch: 0 }, state, announced).gap,
     onMissed: (key, gap) => connectPath.announceMissed(key, gap),
-    onReset: (key, epoch) => connectPath.resetStream(key, epoch, giveUp),
+    onReset: (key, epoch) => connectPath.resetStream(key, epoch),
     tellPrimary: links.tellPrimary,
     metrics,
     log,
@@ -126,6 +126,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     turns: new Turns(),
     blocks: new SharedBlocks(cacheBytes),
     resumeMaxEvents: settings.resumeMaxEvents,
+    retry: retryCatchUp,
   });
   const tokens = makeTokenChecker({
     verify: (batch) => pool.verifyTokens(batch),
@@ -146,10 +147,10 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
       if (hasQuota) links.giveBackPlace(who);
     },
     open: (connection, lastEventId) => {
-      connectPath.open(connection, lastEventId).catch((error) => giveUp(connection, error));
+      void connectPath.open(connection, lastEventId);
     },
     fallBehind: (connection, cursor) => {
-      connectPath.fallBehind(connection, cursor).catch((error) => giveUp(connection, error));
+      void connectPath.fallBehind(connection, cursor);
     },
     close: (connection) => connectPath.close(connection),
     changeFilter: (connection, filter) => connectPath.changeFilter(connection, filter),
@@ -185,9 +186,9 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     throw new RefusalError("unavailable", "The key server cannot be reached, try again");
   }
 
-  function giveUp(connection: Connection, error: unknown): void {
-    log.warn({ err: error, tenant: connection.tenant }, "a connection could not be caught up");
-    connection.end("unavailable");
+  async function retryCatchUp({ tenant }: Connection, error: unknown, attempt: number): Promise<void> {
+    log.warn({ err: error, tenant, attempt }, "a connection could not be caught up yet");
+    await delay(retryDelay(attempt));
   }
 
   function problems(): string[] {

@@ -1,5 +1,6 @@
 import { cursorHead, EVENT_MARK, encodePosition, type Position, topicPart, topicTag } from "../../protocol/cursor.js";
 import { compareEntryIds, type EntryId, ZERO_ID } from "../../protocol/entry-id.js";
+import type { StreamPositionEntry } from "../../protocol/relay.js";
 import { partitionStream, type StreamLayout, sharedStream } from "../../protocol/stream.js";
 
 /** @param eventStream key of the stream that holds the event whose cursor is written; absent for any other cursor. */
@@ -36,9 +37,10 @@ export class Positions {
   }
 
   /** The owner of a stream says that it has delivered everything up to here. */
-  ownerAt(key: string, id: EntryId): void {
+  ownerAt(key: string, id: EntryId, epoch = 0): void {
     this.#ownerless.delete(key);
-    this.advance(key, id);
+    if (this.get(key) === undefined) this.set(key, { id, epoch });
+    else this.advance(key, id);
   }
 
   /** Moves a stream forward. @returns false when it stood there already or further on. */
@@ -105,6 +107,10 @@ export class Positions {
     }
     return stream;
   }
+}
+
+export function positionEntry(key: string, { id, epoch }: Position): StreamPositionEntry {
+  return epoch === 0 ? [key, id] : [key, id, epoch];
 }
 
 function setPosition(stream: StreamPosition, { id, epoch }: Position): void {

@@ -1,5 +1,5 @@
 import type { StreamPositionEntry } from "../../protocol/relay.js";
-import type { Positions } from "./positions.js";
+import { type Positions, positionEntry } from "./positions.js";
 
 /** How far this worker has delivered its own streams, for the siblings that got nothing of them lately. */
 export class Progress {
@@ -26,7 +26,7 @@ export class Progress {
   all(): StreamPositionEntry[] {
     return [...this.#keys].flatMap((key): StreamPositionEntry[] => {
       const position = this.#positions.get(key);
-      return position === undefined ? [] : [[key, position.id]];
+      return position === undefined ? [] : [positionEntry(key, position)];
     });
   }
 

@@ -39,9 +39,9 @@ export interface IntakeOptions {
   /** Entries that nobody can get any more stood where the gap says. Said before what comes after them is delivered. */
   readonly onMissed: (stream: StreamRef, gap: Gap) => void;
   /** The stream was deleted or went back in time, and is read from its start. */
-  readonly onReset: (stream: StreamRef) => void;
+  readonly onReset: (stream: StreamRef) => Promise<void>;
   /** Where each stream stands before the first read. */
-  readonly onAttached: (positions: ReadonlyMap<string, EntryId>) => void;
+  readonly onAttached: (positions: ReadonlyMap<string, EntryId>) => Promise<void>;
   /** Entries read, delivered and acknowledged. */
   readonly onRead: (entries: number, byStream: ReadonlyMap<string, number>) => void;
   /** An entry nobody can get was put aside. */
@@ -177,7 +177,7 @@ export class Intake {
       }),
     );
     for (const [key, position] of positions) if (!this.#processed.has(key)) this.#processed.set(key, position);
-    onAttached(new Map(positions));
+    await onAttached(new Map(positions));
     this.#reading = true;
   }
 
@@ -196,7 +196,7 @@ export class Intake {
     }
     await restartGroup(commands, stream.key, group);
     this.#processed.set(stream.key, ZERO_ID);
-    onReset(stream);
+    await onReset(stream);
   }
 
   /** What was trimmed or deleted before these entries could be read. */

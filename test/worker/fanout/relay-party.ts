@@ -41,6 +41,8 @@ export class Party {
         this.heard.push(...positions);
         for (const [, id] of positions) this.log.push(`at ${id}`);
       },
+      onMissed: (key, gap) => this.log.push(`missed ${key} ${gap.reason}`),
+      onReset: (key, epoch) => this.log.push(`reset ${key} ${epoch}`),
       onHandover: (move, positions) => {
         this.handovers.push([move, positions]);
         this.log.push(`move ${move}`);

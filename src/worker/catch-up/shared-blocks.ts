@@ -1,4 +1,4 @@
-import type { EntryId } from "../protocol/entry-id.js";
+import type { EntryId } from "../../protocol/entry-id.js";
 
 /** Frames of a stretch of one stream. */
 export interface Block {

@@ -1,5 +1,5 @@
 import t from "tap";
-import { type Block, SharedBlocks } from "../../src/worker/shared-blocks.ts";
+import { type Block, SharedBlocks } from "../../../src/worker/catch-up/shared-blocks.ts";
 
 function blockOf(text: string, options: Partial<Block> = {}): Block {
   return { frames: Buffer.from(text), ends: [text.length], upTo: "5-0", isLast: false, ...options };

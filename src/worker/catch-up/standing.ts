@@ -1,6 +1,6 @@
-import { cursorHead, EVENT_MARK, encodePosition, type Position, topicPart, topicTag } from "../protocol/cursor.js";
-import type { EntryId } from "../protocol/entry-id.js";
-import type { StreamRef } from "../protocol/stream.js";
+import { cursorHead, EVENT_MARK, encodePosition, type Position, topicPart, topicTag } from "../../protocol/cursor.js";
+import type { EntryId } from "../../protocol/entry-id.js";
+import type { StreamRef } from "../../protocol/stream.js";
 
 interface Place {
   readonly stream: StreamRef;
