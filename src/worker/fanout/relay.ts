@@ -192,13 +192,16 @@ export class Relay {
     }, LOST_AFTER_MS).unref();
   }
 
+  /** What a connection brings counts once its speaker has said who it is, and is not known to be gone. */
   #receive(socket: Socket): void {
-    let speaker = 0;
+    let speaker: number | null = null;
     const reader = new RelayReader({
-      batch: (bytes) => this.#options.onBatch(decodeBatch(bytes)),
+      batch: (bytes) => {
+        if (speaker !== null) this.#options.onBatch(decodeBatch(bytes));
+      },
       message: (message) => {
         if (message.kind === "hello") speaker = this.#welcome(socket, message);
-        else this.#hear(speaker, message);
+        else if (speaker !== null) this.#hear(speaker, message);
       },
     });
     this.#sockets.add(socket);
@@ -206,18 +209,19 @@ export class Relay {
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
       this.#sockets.delete(socket);
-      if (this.#inbound.get(speaker) === socket) this.#inbound.delete(speaker);
+      if (speaker !== null && this.#inbound.get(speaker) === socket) this.#inbound.delete(speaker);
     });
   }
 
-  /** A sibling may greet us before we were told of it, or after it died. */
-  #welcome(socket: Socket, peer: Peer): number {
+  /** A sibling may greet us before we were told of it, or after it died: then null is returned. */
+  #welcome(socket: Socket, peer: Peer): number | null {
     const sibling = this.#sibling(peer);
-    if (sibling === undefined) socket.destroy();
-    else {
-      this.#inbound.set(peer.incarnation, socket);
-      void sibling.link.send(frameMessage({ kind: "welcome" }));
+    if (sibling === undefined) {
+      socket.destroy();
+      return null;
     }
+    this.#inbound.set(peer.incarnation, socket);
+    void sibling.link.send(frameMessage({ kind: "welcome" }));
     return peer.incarnation;
   }
 
