@@ -26,6 +26,8 @@ const CASES: readonly Case[] = [
   ...mayNot("worker/resume", "uWebSockets.js", "../edge/app.js"),
   ...mayNot("worker/catch-up", "uWebSockets.js", "../edge/app.js", "../../redis/connect.js"),
   ...may("worker/catch-up", "../fanout/hub.js", "../resume/history.js"),
+  ...mayNot("worker/control", "ioredis", "../edge/app.js", "../fanout/hub.js"),
+  ...may("worker/control", "../../redis/control-stream.js"),
   ...mayNot("worker/edge", "../../redis/connect.js", "piscina", "../fanout/hub.js"),
   ...may("worker/edge", "uWebSockets.js"),
   ...mayNot("primary", "../worker/worker.js", "uWebSockets.js"),

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { addConfigCommand } from "./config.js";
 import { addDemoCommand } from "./demo.js";
 import { addPublishCommand } from "./publish.js";
+import { addRevokeCommand } from "./revoke.js";
 import { addStartCommand } from "./start.js";
 import { addTailCommand } from "./tail.js";
 import { addTokenCommand } from "./token.js";
@@ -20,6 +21,7 @@ export function makeProgram(): Command {
   addTokenCommand(program);
   addPublishCommand(program);
   addTailCommand(program);
+  addRevokeCommand(program);
   addConfigCommand(program);
   return program;
 }

@@ -69,16 +69,22 @@ function readIdentity(claims: unknown, { tenantClaim, userClaim }: TokenRules): 
   const kind = values.get("type");
   if (tenant === null || user === null || typeof expiresAt !== "number" || !Number.isFinite(expiresAt)) return INVALID;
   if (kind !== undefined && kind !== "access") return INVALID;
-  const tokenId = values.get("jti");
+  const tokenId = readTokenId(values.get("jti"));
   return {
     identity: {
       tenant,
       user,
       expiresAt,
       roles: readRoles(values.get("roles")),
-      ...(typeof tokenId === "string" && { tokenId }),
+      ...(tokenId !== null && { tokenId }),
     },
   };
+}
+
+/** RFC 7519 section 4.1.7 wants text; issuers that number their tokens are not the reason why one cannot be revoked. */
+function readTokenId(value: unknown): string | null {
+  if (typeof value === "number" && Number.isSafeInteger(value)) return String(value);
+  return typeof value === "string" && value !== "" ? value : null;
 }
 
 function readRoles(value: unknown): string[] {

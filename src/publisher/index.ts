@@ -1,6 +1,6 @@
 import { gatewayEnvironment, loadPublisherSettings } from "../config.js";
 import { RefusalError } from "../protocol/errors.js";
-import { connectRedis, type RedisClient } from "../redis/connect.js";
+import { connectRedis, firstAttempt } from "../redis/connect.js";
 import { checkItems, MAX_REQUEST_ITEMS } from "./item.js";
 import { makeEventWriter } from "./write.js";
 
@@ -110,13 +110,6 @@ export function createPublisher(options: PublisherOptions = {}): Publisher {
       client.disconnect();
     },
   };
-}
-
-/** The first connection takes a moment, in which publishing may wait; it resolves either way. */
-function firstAttempt(client: RedisClient): Promise<void> {
-  return new Promise((resolve) => {
-    for (const outcome of ["ready", "error", "close", "end"]) client.once(outcome, () => resolve());
-  });
 }
 
 /** The payload as JSON has it: without undefined members, with dates as text. */

@@ -56,6 +56,13 @@ export async function whenReady(client: RedisClient, signal?: AbortSignal): Prom
   }
 }
 
+/** The first connection takes a moment, for which a command may wait. Resolves once it stands, or has failed. */
+export function firstAttempt(client: RedisClient): Promise<void> {
+  return new Promise((resolve) => {
+    for (const outcome of ["ready", "error", "close", "end"]) client.once(outcome, () => resolve());
+  });
+}
+
 function commonOptions({ name, blocking = false }: ConnectOptions): SingleOptions {
   return {
     connectionName: name,

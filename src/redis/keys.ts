@@ -34,6 +34,9 @@ export const SEEN_KEY = `${GROUP_PREFIX}seen`;
 /** Of streams that were seen deleted or rolled back, how often, by their key. */
 export const EPOCHS_KEY = "ragline:epochs";
 
+/** The stream of what operators tell every gateway. */
+export const CONTROL_KEY = "ragline:control";
+
 /** Entries that could be delivered to nobody. */
 export function deadLetterKey(topic: string): string {
   return `ragline:dlq:${topic}`;

@@ -14,6 +14,8 @@ import { connectRedis, retryDelay } from "../redis/connect.js";
 import type { Connection } from "./catch-up/connection.js";
 import { SharedBlocks } from "./catch-up/shared-blocks.js";
 import { ConnectPath } from "./connect-path.js";
+import { ControlReader } from "./control/control-reader.js";
+import { Revocations } from "./control/revocations.js";
 import { DeliverPath } from "./deliver-path.js";
 import { drain } from "./drain.js";
 import { createEdge, type Edge } from "./edge/app.js";
@@ -60,6 +62,7 @@ const LAG_EVERY_SECONDS = 2;
 const LAST_REQUESTS_MS = 300;
 /** One part in so many of the history is what was read from Redis lately, and one what was made ready to be sent. */
 const CACHE_PART = 16;
+const REVOCATION_SWEEP_EVERY_SECONDS = 60;
 /** Milliseconds the last words to clients are given to leave. */
 const FAREWELL_MS = 250;
 
@@ -128,6 +131,17 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     resumeMaxEvents: settings.resumeMaxEvents,
     retry: retryCatchUp,
   });
+  const revocations = new Revocations(now);
+  const control = new ControlReader({
+    client: commands,
+    onRevoked: (added) => {
+      for (const revocation of added) revocations.add(revocation);
+      const closed = edge.connections.endRevoked((connection) => revocations.covers(connection));
+      log.info({ revocations: added.length, closed }, "access was revoked");
+    },
+    now,
+    log,
+  });
   const tokens = makeTokenChecker({
     verify: (batch) => pool.verifyTokens(batch),
     clockToleranceSeconds: settings.jwt.clockToleranceSeconds,
@@ -141,6 +155,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     settings,
     log,
     authenticate,
+    refuseRevoked,
     prepare,
     release: (who) => {
       connectPath.release(who.tenant);
@@ -181,9 +196,17 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
 
   async function authenticate(token: string): Promise<Identity> {
     const verdict = await tokens.check(token);
-    if ("identity" in verdict) return verdict.identity;
+    if ("identity" in verdict) {
+      await control.whenCaughtUp();
+      refuseRevoked(verdict.identity);
+      return verdict.identity;
+    }
     if (verdict.refused !== "unavailable") throw new RefusalError(verdict.refused);
     throw new RefusalError("unavailable", "The key server cannot be reached, try again");
+  }
+
+  function refuseRevoked(identity: Identity): void {
+    if (revocations.covers(identity)) throw new RefusalError("revoked");
   }
 
   async function retryCatchUp({ tenant }: Connection, error: unknown, attempt: number): Promise<void> {
@@ -193,7 +216,8 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
 
   function problems(): string[] {
     const redis = commands.status === "ready" ? [] : ["Redis cannot be reached"];
-    return [...redis, ...deliverPath.problems()];
+    const unread = control.isReading ? [] : ["the control stream is not being read"];
+    return [...redis, ...deliverPath.problems(), ...unread];
   }
 
   /** While the worker starts, who comes waits in `prepare` instead. */
@@ -211,6 +235,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     deliverPath.announceProgress();
     if (second % INTEREST_SWEEP_EVERY_SECONDS === 0) interest.sweep();
     if (second % LAG_EVERY_SECONDS === 0) void deliverPath.reportLag();
+    if (second % REVOCATION_SWEEP_EVERY_SECONDS === 0) revocations.sweep();
     void report();
   }
 
@@ -236,6 +261,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     await Promise.all([delay(FAREWELL_MS), deliverPath.stopReading()]);
     clearInterval(ticking);
     edge.close();
+    await control.stop();
     deliverPath.close();
     await pool.close();
     commands.disconnect();

@@ -3,7 +3,7 @@ import t from "tap";
 import { makeProgram } from "../../src/cli/program.ts";
 import { runCli } from "./run-cli.ts";
 
-const COMMANDS = ["start", "demo", "token", "publish", "tail", "config"];
+const COMMANDS = ["start", "demo", "token", "publish", "tail", "revoke", "config"];
 
 /** The command line in this process, for what ends before any command is run. */
 async function parse(args: readonly string[]): Promise<{ failed: boolean; stdout: string; stderr: string }> {

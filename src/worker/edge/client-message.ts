@@ -46,12 +46,12 @@ function subscribe(connection: WebSocketConnection, wanted: unknown, { services 
 /** A new token extends the life of a connection, for the same tenant and user only. */
 async function refresh(connection: WebSocketConnection, token: unknown, context: EdgeContext): Promise<void> {
   if (typeof token !== "string") throw new RefusalError("bad_request", "token must be text");
-  const { tenant, user, expiresAt } = await context.services.authenticate(token);
+  const identity = await context.services.authenticate(token);
+  const { tenant, user, expiresAt } = identity;
   if (tenant !== connection.tenant || user !== connection.user) throw new RefusalError("forbidden");
   if (connection.isClosed) return;
-  context.connections.extend(connection, () => {
-    connection.expiresAt = expiresAt;
-  });
+  context.services.refuseRevoked(identity);
+  context.connections.extend(connection, () => connection.showNewToken(identity));
   connection.say({ type: "refreshed", expires_at: expiresAt });
 }
 

@@ -10,6 +10,8 @@ export interface TrackedConnection extends EdgeConnection, Backlogged {
   readonly isHealthy: boolean;
   /** Unix time in seconds. */
   readonly expiresAt: number;
+  /** `jti` of its token. */
+  readonly tokenId: string | undefined;
   /** Ends the TCP connection at once. */
   cut(): void;
 }
@@ -84,6 +86,13 @@ export class Connections {
   expire(second: number): void {
     const due = [...this.#byExpiry].filter(([expiry]) => expiry <= second);
     for (const connection of due.flatMap(([, group]) => [...group])) connection.end("token_expired");
+  }
+
+  /** Ends every connection of which access was revoked. @returns how many. */
+  endRevoked(isRevoked: (connection: TrackedConnection) => boolean): number {
+    const revoked = [...this.#all].filter(isRevoked);
+    for (const connection of revoked) connection.end("revoked");
+    return revoked.length;
   }
 
   all(): ReadonlySet<TrackedConnection> {

@@ -12,6 +12,8 @@ export interface EdgeServices {
   readonly log: Log;
   /** @throws RefusalError when the token is not good. */
   authenticate(token: string): Promise<Identity>;
+  /** @throws RefusalError `revoked`. To be asked in the turn in which a connection begins. */
+  refuseRevoked(identity: Identity): void;
   /**
    * Takes one place of the tenant and the user, and brings the tenant's events to this worker.
    * @throws RefusalError `quota_exceeded` or `unavailable`.
@@ -48,6 +50,8 @@ export interface PublishRequest {
 
 /** A client's connection, SSE or WebSocket, as the other steps see it. */
 export interface EdgeConnection {
+  /** Names the connection in logs, and to a WebSocket client. */
+  readonly id: string;
   readonly tenant: string;
   readonly user: string;
   readonly channel: Channel;
@@ -68,4 +72,4 @@ export interface EdgeConnection {
 }
 
 /** Reasons for which an accepted connection can be ended. */
-export type EndCode = "token_expired" | "unavailable" | "rate_limited" | "too_large" | "going_away";
+export type EndCode = "token_expired" | "revoked" | "unavailable" | "rate_limited" | "too_large" | "going_away";

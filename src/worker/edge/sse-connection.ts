@@ -1,4 +1,5 @@
 import type { HttpResponse } from "uWebSockets.js";
+import { randomUUID } from "node:crypto";
 import type { Channel } from "../../protocol/channel.js";
 import { REFUSALS } from "../../protocol/errors.js";
 import type { TypeFilter } from "../../protocol/filter.js";
@@ -32,10 +33,12 @@ const ROOM_BYTES = 64 * 1024;
 export class SseConnection implements TrackedConnection {
   readonly transport = "sse";
   readonly format = "sse";
+  readonly id = randomUUID();
   readonly tenant: string;
   readonly user: string;
   readonly channel: Channel;
   readonly expiresAt: number;
+  readonly tokenId: string | undefined;
   filter: TypeFilter;
   isClosed = false;
   readonly #options: SseConnectionOptions;
@@ -50,6 +53,7 @@ export class SseConnection implements TrackedConnection {
     this.tenant = identity.tenant;
     this.user = identity.user;
     this.expiresAt = identity.expiresAt;
+    this.tokenId = identity.tokenId;
     this.channel = channel;
     this.filter = filter;
     this.#options = options;

@@ -33,6 +33,7 @@ export function sseHandler(channel: Channel, context: EdgeContext) {
       const { identity, filter } = await admit(asked, channel, context);
       await services.prepare(identity, false);
       prepared = identity;
+      services.refuseRevoked(identity);
       if (aborted) services.release(identity);
       else start(response, asked, { identity, filter, channel }, context);
     } catch (error) {

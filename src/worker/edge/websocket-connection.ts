@@ -37,13 +37,14 @@ export class WebSocketConnection implements TrackedConnection {
   readonly id = randomUUID();
   readonly tenant: string;
   readonly user: string;
-  readonly roles: readonly string[];
   readonly channel: Channel;
   readonly format: WireFormat;
   /** What the client asked for, as it asked. */
   subscriptions: readonly string[];
   filter: TypeFilter;
+  roles: readonly string[];
   expiresAt: number;
+  tokenId: string | undefined;
   readonly messages: TokenBucket;
   #socket: WebSocket<unknown> | null;
   readonly #onBehind: WebSocketConnectionOptions["onBehind"];
@@ -58,11 +59,19 @@ export class WebSocketConnection implements TrackedConnection {
     this.user = identity.user;
     this.roles = identity.roles;
     this.expiresAt = identity.expiresAt;
+    this.tokenId = identity.tokenId;
     this.channel = channel;
     this.format = format;
     this.subscriptions = options.subscriptions;
     this.filter = makeFilter(options.subscriptions);
     this.messages = new TokenBucket(options.messageRate, performance.now());
+  }
+
+  /** From now on it goes by a new token of the same user. */
+  showNewToken({ expiresAt, roles, tokenId }: Identity): void {
+    this.expiresAt = expiresAt;
+    this.roles = roles;
+    this.tokenId = tokenId;
   }
 
   get isClosed(): boolean {

@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t, WebSocket, WebSocketBehavior } from "uWebSockets.js";
 import type { Channel } from "../../protocol/channel.js";
 import { closeCodeOf, RefusalError } from "../../protocol/errors.js";
+import type { Identity } from "../../protocol/identity.js";
 import {
   BEARER_PROTOCOL_PREFIX,
   cursorOfMessage,
@@ -14,6 +15,7 @@ import { answerClientMessage } from "./client-message.js";
 import type { EdgeContext } from "./context.js";
 import { type RequestSnapshot, readTypes, snapshot } from "./request.js";
 import { refuse, toRefusal } from "./respond.js";
+import type { EdgeServices } from "./services.js";
 import { WebSocketConnection } from "./websocket-connection.js";
 
 /** What stands behind a socket: first a request that is being looked into, then a connection; neither once it closed. */
@@ -143,6 +145,7 @@ async function admit(socket: WebSocket<SocketData>, channel: Channel, context: E
       services.release(identity);
       return;
     }
+    refuseRevoked(identity, services);
     const messageRate = services.settings.clientMessageRate;
     const onBehind = (behind: WebSocketConnection, cursor: string) => leaveBehind(behind, cursor, context);
     const connection = new WebSocketConnection({
@@ -164,6 +167,16 @@ async function admit(socket: WebSocket<SocketData>, channel: Channel, context: E
   } catch (error) {
     const refusal = toRefusal(error, (defect) => services.log.error({ err: defect }, "a socket could not be opened"));
     if (!data.isClosed) sayGoodbye(socket, refusal);
+  }
+}
+
+/** @throws RefusalError `revoked`, having undone `prepare`. */
+function refuseRevoked(identity: Identity, services: EdgeServices): void {
+  try {
+    services.refuseRevoked(identity);
+  } catch (error) {
+    services.release(identity);
+    throw error;
   }
 }
 

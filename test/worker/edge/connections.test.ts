@@ -13,6 +13,8 @@ const SETTINGS: Settings = {
 class Client implements TrackedConnection {
   readonly channel = CHANNELS.sse;
   readonly format = "sse";
+  readonly id = "1";
+  tokenId: string | undefined;
   readonly room = 1;
   readonly progress = 0;
   readonly hasBacklog = true;
@@ -96,6 +98,16 @@ t.test("a token that was refreshed moves the end", async (t) => {
   t.equal(connections.all().size, 1);
   connections.expire(2_000 + TOLERANCE_SECONDS);
   t.strictSame(client!.ended, ["token_expired"]);
+});
+
+t.test("connections of which access was revoked end, and the others stay", async (t) => {
+  const connections = new Connections(SETTINGS);
+  const [anna, bert] = connect(connections, new Client("acme", "anna"), new Client("acme", "bert"));
+  t.equal(
+    connections.endRevoked(({ user }) => user === "anna"),
+    1,
+  );
+  t.strictSame([anna!.ended, bert!.ended], [["revoked"], []]);
 });
 
 t.test("statistics count connections and healthy ones by tenant, user and transport", async (t) => {
