@@ -5,12 +5,12 @@ import { entrySize, type RawSection } from "../protocol/event.js";
 import { type EncodedEvents, type EncodeOptions, encodeEvents } from "./encode-events.js";
 import { packEntries, transferListOf } from "./raw-transfer.js";
 import type { EncodedBatch, EncodeTask, ThreadData } from "./thread.js";
-import type { TokenVerdict } from "./verify-tokens.js";
+import type { Pending, TokenVerdict } from "./verify-tokens.js";
 
 /** Work a worker's event loop is spared. */
 export interface Pool {
-  /** @returns verdicts in the order of the tokens. */
-  verifyTokens(tokens: readonly string[]): Promise<TokenVerdict[]>;
+  /** @returns verdicts in the order of the tokens; `pending` where the key server has yet to answer. */
+  verifyTokens(tokens: readonly string[]): Promise<(TokenVerdict | Pending)[]>;
   /** Encodes what one read brought: in one task, or in place where the task would cost more than the work. */
   encode(raw: readonly RawSection[], options: EncodeOptions): Promise<EncodedEvents>;
   close(): Promise<void>;
@@ -41,6 +41,8 @@ export function openPool(threads: number, data: ThreadData, inPlace: InPlaceLimi
     minThreads: fetchesKeys ? threads : 1,
     maxThreads: threads,
     concurrentTasksPerWorker: fetchesKeys ? MOST_WAITING : 1,
+    // A thread that waits for its next task with Atomics cannot go on with a fetch meanwhile.
+    atomics: fetchesKeys ? "disabled" : "sync",
     idleTimeout: IDLE_TIMEOUT_MS,
     workerData: data,
   });

@@ -20,14 +20,22 @@ export type TokenVerdict =
   | { readonly identity: Identity }
   | { readonly refused: "token_invalid" | "token_expired" | "unavailable" };
 
+/** The verdict has to wait for the key server, and is to be asked for again. */
+export interface Pending {
+  readonly pending: true;
+}
+
 export type VerifyToken = (token: string) => Promise<TokenVerdict> | TokenVerdict;
 
 const INVALID: TokenVerdict = { refused: "token_invalid" };
 const EXPIRED: TokenVerdict = { refused: "token_expired" };
 const NO_KEYS: TokenVerdict = { refused: "unavailable" };
 
-/** A verifier of JSON Web Tokens (RFC 7519) under the given rules. It never throws, and never repeats the token. */
-export function makeTokenVerifier(rules: TokenRules): VerifyToken {
+/**
+ * A verifier of JSON Web Tokens (RFC 7519) under the given rules. It never throws, and never repeats the token.
+ * @param now milliseconds on any steady clock, for the age of a key set.
+ */
+export function makeTokenVerifier(rules: TokenRules, now?: () => number): VerifyToken {
   const { issuer, audience } = rules;
   const options = {
     algorithms: [...rules.algorithms] as Algorithm[],
@@ -48,7 +56,7 @@ export function makeTokenVerifier(rules: TokenRules): VerifyToken {
       }
     };
   }
-  const verify = createVerifier({ ...options, key: keySetFetcher(rules.jwksUrl) });
+  const verify = createVerifier({ ...options, key: keySetFetcher(rules.jwksUrl, now) });
   return (token) => verify(token).then(readClaims, refusalOf);
 }
 

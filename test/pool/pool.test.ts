@@ -6,7 +6,8 @@ import type { TokenRules } from "../../src/pool/verify-tokens.ts";
 import type { RawEntry, RawSection } from "../../src/protocol/event.ts";
 import { compactOf, fieldsOf } from "../protocol/raw-entry.ts";
 import { forgeToken, inSeconds } from "../support/forge-token.ts";
-import { ALL_KEYS, keySet, startKeyServer } from "./key-server.ts";
+import { until } from "../support/until.ts";
+import { ALL_KEYS, jwkOf, keySet, startKeyServer } from "./key-server.ts";
 import { KEY_PAIRS, SECRET, signWith } from "./signing.ts";
 
 // The built one: Node starts a thread from JavaScript only.
@@ -152,22 +153,30 @@ t.test("verdicts come in the order of the tokens", async (t) => {
   t.strictSame(await pool.verifyTokens([]), []);
 });
 
-t.test("a key server that does not answer keeps no event waiting", async (t) => {
+t.test("a key server that does not answer keeps no event and no other token waiting", async (t) => {
   let answerAll = () => {};
   const answered = new Promise<void>((resolve) => {
     answerAll = resolve;
   });
   const good = keySet(...ALL_KEYS);
-  const server = await startKeyServer(t, (request, response) => void answered.then(() => good(request, response)));
+  const server = await startKeyServer(t, good);
   const pool = open(t, { jwksUrl: server.url, algorithms: ["ES256"], ...claimNames }, ALWAYS_IN_THREAD);
+  const signed = (kid: string) => signWith(KEY_PAIRS.p256.privateKey, { alg: "ES256", kid }, claims("acme"));
+  const verified = async (token: string) => {
+    const [verdict] = await pool.verifyTokens([token]);
+    return "identity" in verdict! && verdict;
+  };
+  await until("the keys to be read", () => verified(signed("ES256")));
+  const rotated = jwkOf(KEY_PAIRS.p256, { kid: "new" });
+  server.answer((request, response) => void answered.then(() => keySet(...ALL_KEYS, rotated)(request, response)));
   const asked = server.nextRequest();
-  const token = signWith(KEY_PAIRS.p256.privateKey, { alg: "ES256", kid: "ES256" }, claims("acme"));
-  const verdicts = pool.verifyTokens([token]);
+  const verdicts = await pool.verifyTokens([signed("new"), signed("ES256")]);
+  t.match(verdicts, [{ pending: true }, { identity: { tenant: "acme" } }]);
   await asked;
   const { sections } = await pool.encode([section(40)], { msgpack: false });
   t.equal(sections[0]!.lastId, "1700000000000-39");
   answerAll();
-  t.match(await verdicts, [{ identity: { tenant: "acme" } }]);
+  t.match(await until("the new key to be read", () => verified(signed("new"))), { identity: { tenant: "acme" } });
 });
 
 t.test("closing lets what is under way finish", async (t) => {

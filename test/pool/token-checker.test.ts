@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import t from "tap";
 import { makeTokenChecker, type TokenChecker } from "../../src/pool/token-checker.ts";
-import type { TokenVerdict } from "../../src/pool/verify-tokens.ts";
+import type { Pending, TokenVerdict } from "../../src/pool/verify-tokens.ts";
+import { until } from "../support/until.ts";
 
 const TOLERANCE_SECONDS = 5;
 const EXPIRES_AT = 1_000;
@@ -19,7 +20,7 @@ function good(token: string, expiresAt = EXPIRES_AT): TokenVerdict {
   return { identity: { tenant: `tenant of ${token}`, user: "u", expiresAt, roles: [] } };
 }
 
-function makeBench(verify?: (tokens: readonly string[]) => Promise<TokenVerdict[]>): Bench {
+function makeBench(verify?: (tokens: readonly string[]) => Promise<(TokenVerdict | Pending)[]>): Bench {
   const calls: (readonly string[])[] = [];
   const bench = { calls, now: 0, answer: (token: string): TokenVerdict => good(token) };
   const checker = makeTokenChecker({
@@ -93,6 +94,33 @@ t.test("the cache never outlives a token's expiry and the tolerance", async (t) 
   bench.answer = () => ({ refused: "token_expired" });
   t.strictSame(await bench.checker.check("a"), { refused: "token_expired" });
   t.equal(bench.calls.length, 2, "and it is kept no longer");
+});
+
+t.test("a token is verified again after a while, because its key may have been withdrawn", async (t) => {
+  const bench = makeBench();
+  bench.now = 1;
+  bench.answer = (token) => good(token, 100_000);
+  await bench.checker.check("a");
+  bench.now = 9 * 60_000;
+  await bench.checker.check("a");
+  t.equal(bench.calls.length, 1);
+  bench.now = 11 * 60_000;
+  bench.answer = () => ({ refused: "token_invalid" });
+  await until("it to be verified again", async () => "refused" in (await bench.checker.check("a")));
+  t.strictSame(await bench.checker.check("a"), { refused: "token_invalid" });
+});
+
+t.test("a token whose key is being fetched is asked about again, and holds up no other", async (t) => {
+  let fetched = false;
+  const { checker, calls } = makeBench(async (tokens) =>
+    tokens.map((token) => (token === "slow" && !fetched ? { pending: true } : good(token))),
+  );
+  const slow = checker.check("slow");
+  t.strictSame(await checker.check("a"), good("a"));
+  t.strictSame(calls[0], ["slow", "a"]);
+  await until("it to be asked about again", () => calls.length > 1);
+  fetched = true;
+  t.strictSame(await slow, good("slow"));
 });
 
 t.test("a refused token is not kept: what was unavailable or too early may be good later", async (t) => {
