@@ -47,6 +47,8 @@ export interface Settings {
   /** Over the whole gateway; 0 = unlimited. */
   maxConnectionsPerTenant: number;
   maxConnectionsPerUser: number;
+  /** Events per second and tenant, over all gateways; 0 = unlimited. */
+  publishRate: number;
   /** New connections per second and worker. */
   connectRate: number;
   /** Client messages per second and WebSocket. */
@@ -99,6 +101,7 @@ export function loadSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     maxConnections: values.RAGLINE_MAX_CONNECTIONS,
     maxConnectionsPerTenant: values.RAGLINE_MAX_CONNECTIONS_PER_TENANT,
     maxConnectionsPerUser: values.RAGLINE_MAX_CONNECTIONS_PER_USER,
+    publishRate: values.RAGLINE_PUBLISH_RATE,
     connectRate: values.RAGLINE_CONNECT_RATE,
     clientMessageRate: values.RAGLINE_CLIENT_MESSAGE_RATE,
     maxBufferedBytes: values.RAGLINE_MAX_BUFFERED_BYTES,

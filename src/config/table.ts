@@ -94,6 +94,7 @@ export const TABLE = {
   RAGLINE_MAX_CONNECTIONS: row("100000", integer(1), "connections per worker"),
   RAGLINE_MAX_CONNECTIONS_PER_TENANT: row("0", integer(0), "over the whole gateway; 0 = unlimited"),
   RAGLINE_MAX_CONNECTIONS_PER_USER: row("0", integer(0), "over the whole gateway; 0 = unlimited"),
+  RAGLINE_PUBLISH_RATE: row("0", integer(0), "events per second and tenant by `POST /publish`; 0 = unlimited"),
   RAGLINE_CONNECT_RATE: row("2000", integer(1), "new connections per second and worker"),
   RAGLINE_CLIENT_MESSAGE_RATE: row("50", integer(1), "client messages per second and WebSocket"),
   RAGLINE_MAX_BUFFERED_BYTES: row("1048576", integer(16384, 1 << 30, "bytes"), "unsent per connection"),

@@ -14,6 +14,8 @@ export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[];
 export interface WorkerMetrics {
   eventsRead(count: number): void;
   deadLetter(reason: string): void;
+  /** A request, message or connection was refused or ended with a code of the refusal table. */
+  refused(code: string): void;
   connections(totals: { sse: number; websocket: number }): void;
   snapshot(): Promise<MetricsSnapshot>;
 }
@@ -32,6 +34,12 @@ export function openWorkerMetrics(): WorkerMetrics {
     labelNames: ["reason"],
     registers,
   });
+  const refusals = new Counter({
+    name: "ragline_gateway_refusals_total",
+    help: "Requests, messages and connections refused or ended, by code",
+    labelNames: ["code"],
+    registers,
+  });
   const connections = new Gauge({
     name: "ragline_gateway_connections",
     help: "Open connections",
@@ -41,6 +49,7 @@ export function openWorkerMetrics(): WorkerMetrics {
   return {
     eventsRead: (count) => eventsRead.inc(count),
     deadLetter: (reason) => deadLetters.inc({ reason }),
+    refused: (code) => refusals.inc({ code }),
     connections: ({ sse, websocket }) => {
       connections.set({ transport: "sse" }, sse);
       connections.set({ transport: "websocket" }, websocket);

@@ -5,7 +5,7 @@ import type { Peer, StreamProgress, ToPrimary, ToWorker, WorkerHealth } from "..
 import { allUnits, type StreamLayout, type UnitId } from "../protocol/stream.js";
 import { Census } from "./census.js";
 import { Ownership } from "./ownership.js";
-import { type QuotaLimits, Quotas } from "./quotas.js";
+import { Quotas } from "./quotas.js";
 import { Restarts } from "./restarts.js";
 import { Watchdog } from "./watchdog.js";
 
@@ -17,7 +17,6 @@ export interface FleetOptions {
   readonly layout: StreamLayout;
   /** Private directory for the workers' sockets. */
   readonly directory: string;
-  readonly quotas: QuotaLimits;
   /** Milliseconds a worker that is stopped has to send its clients away. */
   readonly drainMs: number;
   readonly log: Log;
@@ -48,7 +47,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #members = new Map<number, Member>();
   readonly #census: Census;
-  readonly #quotas: Quotas;
+  readonly #quotas = new Quotas();
   readonly #ownership: Ownership;
   readonly #restarts = new Restarts(() => Date.now());
   readonly #watchdog: Watchdog;
@@ -64,7 +63,6 @@ export class Fleet {
       () => this.members().flatMap(({ incarnation, stage }) => (stage === "joined" ? [incarnation] : [])),
       (incarnation, message) => this.#tell(incarnation, message),
     );
-    this.#quotas = new Quotas(options.quotas);
     this.#ownership = new Ownership({
       units: allUnits(options.layout),
       tell: (incarnation, message) => this.#tell(incarnation, message),
@@ -211,8 +209,8 @@ export class Fleet {
         this.#census.collected(incarnation, message.request, message.statistics);
         return;
       case "take-place": {
-        const { request, tenant, user } = message;
-        const taken = this.#quotas.take(incarnation, tenant, user);
+        const { request, tenant, user, limits } = message;
+        const taken = this.#quotas.take(incarnation, tenant, user, limits);
         this.#tell(incarnation, { kind: "place", request, taken });
         return;
       }

@@ -49,7 +49,6 @@ export async function runPrimary(settings: Settings, entry: string): Promise<voi
     group,
     layout,
     directory,
-    quotas: { perTenant: settings.maxConnectionsPerTenant, perUser: settings.maxConnectionsPerUser },
     drainMs: settings.drainSeconds * 1000,
     log,
     onFailed: (message) => {

@@ -1,8 +1,4 @@
-export interface QuotaLimits {
-  /** Connections over the whole gateway; 0 = unlimited. */
-  readonly perTenant: number;
-  readonly perUser: number;
-}
+import type { QuotaLimits } from "../protocol/control.js";
 
 interface Tenant {
   connections: number;
@@ -11,18 +7,12 @@ interface Tenant {
 
 /** How many places each tenant and user has taken, over all workers: exact, because all of them ask here. */
 export class Quotas {
-  readonly #limits: QuotaLimits;
   readonly #tenants = new Map<string, Tenant>();
   /** By worker, what has to be given back when it dies. */
   readonly #held = new Map<number, Map<string, { tenant: string; user: string; places: number }>>();
 
-  constructor(limits: QuotaLimits) {
-    this.#limits = limits;
-  }
-
   /** @returns false when the tenant or the user has all its places taken. */
-  take(worker: number, tenant: string, user: string): boolean {
-    const { perTenant, perUser } = this.#limits;
+  take(worker: number, tenant: string, user: string, { perTenant, perUser }: QuotaLimits): boolean {
     const counts = this.#tenants.get(tenant) ?? { connections: 0, byUser: new Map() };
     const ofUser = counts.byUser.get(user) ?? 0;
     if (perTenant > 0 && counts.connections >= perTenant) return false;

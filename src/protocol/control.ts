@@ -30,6 +30,12 @@ export interface WorkerHealth {
   readonly metrics: unknown;
 }
 
+/** Connections over the whole gateway; 0 = unlimited. */
+export interface QuotaLimits {
+  readonly perTenant: number;
+  readonly perUser: number;
+}
+
 /** How far the owner of a stream has delivered it. */
 export interface StreamProgress {
   readonly key: string;
@@ -83,7 +89,14 @@ export type ToPrimary =
   | { readonly kind: "health"; readonly health: WorkerHealth }
   | { readonly kind: "progress"; readonly streams: readonly StreamProgress[] }
   | { readonly kind: "collected"; readonly request: number; readonly statistics: WorkerStatistics }
-  | { readonly kind: "take-place"; readonly request: number; readonly tenant: string; readonly user: string }
+  | {
+      readonly kind: "take-place";
+      readonly request: number;
+      readonly tenant: string;
+      readonly user: string;
+      /** Those of this tenant at the moment. */
+      readonly limits: QuotaLimits;
+    }
   | { readonly kind: "give-back-place"; readonly tenant: string; readonly user: string }
   | { readonly kind: "ask-statistics"; readonly request: number }
   | { readonly kind: "failed"; readonly message: string };

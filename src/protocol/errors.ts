@@ -39,9 +39,12 @@ export function closeCodeOf(code: RefusalCode): number {
 /** Thrown where a request or message must be answered with a code of the table. */
 export class RefusalError extends Error {
   readonly code: RefusalCode;
+  /** Seconds after which it makes sense to come back, where that is known. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: RefusalCode, message: string = REFUSALS[code].message) {
+  constructor(code: RefusalCode, message: string = REFUSALS[code].message, retryAfterSeconds?: number) {
     super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
     this.name = "RefusalError";
     this.code = code;
   }

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { RedisClient } from "../redis/connect.js";
+import { Script } from "../redis/script.js";
 
 /** An event with its place in Redis. */
 export interface Addition {
@@ -19,7 +19,7 @@ const DEDUPE_MS = 24 * 60 * 60 * 1000;
  * All reading comes before the first write, so that whatever goes wrong goes wrong before anything was added. Redis
  * itself refuses a script for want of memory at its first write only.
  */
-const SCRIPT = `
+const ADD = new Script(`
 local streams, maxlen, keep = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 for i = 1, streams do
   local kind = redis.call('TYPE', KEYS[i]).ok
@@ -45,9 +45,7 @@ for i = 4, #ARGV, 3 do
   end
   ids[#ids + 1] = id
 end
-return ids`;
-
-const SCRIPT_SHA = createHash("sha1").update(SCRIPT).digest("hex");
+return ids`);
 
 /**
  * Adds all of these or none, in one script call; in a cluster all keys have to share a hash slot.
@@ -66,16 +64,7 @@ export async function addAll(client: RedisClient, additions: readonly Addition[]
   ]);
   const keys = [...streams.keys(), ...dedupes.keys()];
   const values = [String(streams.size), String(maxLen), String(DEDUPE_MS), ...events];
-  return (await runScript(client, keys.length, [...keys, ...values])) as string[];
-}
-
-async function runScript(client: RedisClient, keyCount: number, args: (string | Buffer)[]): Promise<unknown> {
-  try {
-    return await client.evalsha(SCRIPT_SHA, keyCount, args);
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith("NOSCRIPT")) return client.eval(SCRIPT, keyCount, args);
-    throw error;
-  }
+  return (await ADD.run(client, keys, values)) as string[];
 }
 
 /** Distinct keys with their positions, counted from `first`. */

@@ -26,7 +26,7 @@ export function makeEventWriter(client: RedisClient, settings: PublisherSettings
     return {
       partition,
       streamKey,
-      dedupeKey: dedupeId === null ? null : dedupeKey(partition, tenant, dedupeId),
+      dedupeKey: dedupeId === null ? null : dedupeKey(layout.prefix, partition, tenant, dedupeId),
       packed,
     };
   }

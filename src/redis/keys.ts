@@ -37,12 +37,25 @@ export const EPOCHS_KEY = "ragline:epochs";
 /** The stream of what operators tell every gateway. */
 export const CONTROL_KEY = "ragline:control";
 
+/** The hash of the limits set for one tenant. */
+export function limitsKey(tenant: string): string {
+  return `ragline:limits:${tenant}`;
+}
+
+/** Remembers how much of its publish rate a tenant has used. */
+export function publishRateKey(tenant: string): string {
+  return `ragline:publish-rate:${tenant}`;
+}
+
 /** Entries that could be delivered to nobody. */
 export function deadLetterKey(topic: string): string {
   return `ragline:dlq:${topic}`;
 }
 
-/** Remembers the id an event was first added under. Shares the hash slot of its partition's streams. */
-export function dedupeKey(partition: number, tenant: string, eventId: string): string {
-  return `ragline:dedupe:{${partition}}:${tenant.length}:${tenant}:${eventId}`;
+/**
+ * Remembers the id an event was first added under. Shares the hash slot of its partition's streams, and names their
+ * prefix, because two deployments in one Redis have nothing to do with each other.
+ */
+export function dedupeKey(prefix: string, partition: number, tenant: string, eventId: string): string {
+  return `ragline:dedupe:{${partition}}:${prefix.length}:${prefix}${tenant.length}:${tenant}:${eventId}`;
 }

@@ -21,8 +21,8 @@ export function runWorker(): void {
       if (answer?.kind === "statistics") return answer.workers;
       return worker === null ? [] : [worker.edge.connections.statistics()];
     },
-    takePlace: async ({ tenant, user }) => {
-      const answer = await primary.ask({ kind: "take-place", tenant, user }, ANSWER_TIMEOUT_MS);
+    takePlace: async ({ tenant, user }, limits) => {
+      const answer = await primary.ask({ kind: "take-place", tenant, user, limits }, ANSWER_TIMEOUT_MS);
       if (answer?.kind !== "place") throw new RefusalError("overloaded");
       return answer.taken;
     },

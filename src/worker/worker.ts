@@ -5,7 +5,7 @@ import { openWorkerMetrics } from "../observe/metrics.js";
 import { openPool } from "../pool/pool.js";
 import { makeTokenChecker } from "../pool/token-checker.js";
 import type { BatchSection } from "../protocol/batch.js";
-import type { Assignment, ToPrimary, WorkerStatistics } from "../protocol/control.js";
+import type { Assignment, QuotaLimits, ToPrimary, WorkerStatistics } from "../protocol/control.js";
 import { RefusalError } from "../protocol/errors.js";
 import type { Identity } from "../protocol/identity.js";
 import { makeBodyPublisher } from "../publisher/publish-request.js";
@@ -16,6 +16,7 @@ import { SharedBlocks } from "./catch-up/shared-blocks.js";
 import { ConnectPath } from "./connect-path.js";
 import { ControlReader } from "./control/control-reader.js";
 import { Revocations } from "./control/revocations.js";
+import { TenantLimits } from "./control/tenant-limits.js";
 import { DeliverPath } from "./deliver-path.js";
 import { drain } from "./drain.js";
 import { createEdge, type Edge } from "./edge/app.js";
@@ -37,7 +38,7 @@ export interface WorkerLinks {
    * @returns false when there are enough already.
    * @throws RefusalError `overloaded` when the primary does not answer.
    */
-  takePlace(who: TenantUser): Promise<boolean>;
+  takePlace(who: TenantUser, limits: QuotaLimits): Promise<boolean>;
   giveBackPlace(who: TenantUser): void;
 }
 
@@ -75,7 +76,6 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   const log = openLog(settings.logLevel, { worker });
   const metrics = openWorkerMetrics();
   const now = () => Date.now();
-  const hasQuota = settings.maxConnectionsPerTenant > 0 || settings.maxConnectionsPerUser > 0;
 
   const commands = connectRedis(settings.redis, {
     name: `ragline-gateway-${worker}`,
@@ -142,6 +142,16 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     now,
     log,
   });
+  const limits = new TenantLimits({
+    client: commands,
+    defaults: {
+      maxConnections: settings.maxConnectionsPerTenant,
+      maxConnectionsPerUser: settings.maxConnectionsPerUser,
+      publishRate: settings.publishRate,
+    },
+    log,
+    now: () => performance.now(),
+  });
   const tokens = makeTokenChecker({
     verify: (batch) => pool.verifyTokens(batch),
     clockToleranceSeconds: settings.jwt.clockToleranceSeconds,
@@ -149,7 +159,8 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   });
 
   // publish: edge → publisher → Redis
-  const publish = makeBodyPublisher(layout.topics, makeEventWriter(commands, settings));
+  const takeRate = (tenant: string, events: number) => limits.takePublishRate(tenant, events);
+  const publish = makeBodyPublisher(layout.topics, makeEventWriter(commands, settings), takeRate);
 
   const edge = createEdge({
     settings,
@@ -159,7 +170,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     prepare,
     release: (who) => {
       connectPath.release(who.tenant);
-      if (hasQuota) links.giveBackPlace(who);
+      links.giveBackPlace(who);
     },
     open: (connection, lastEventId) => {
       void connectPath.open(connection, lastEventId);
@@ -173,6 +184,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     statistics: links.statistics,
     problems,
     checkOpen,
+    refused: (code) => metrics.refused(code),
   });
   let hasStarted = false;
   let isClosing = false;
@@ -187,11 +199,19 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
   }
 
   async function prepare(who: TenantUser, msgpack: boolean): Promise<void> {
-    if (hasQuota && !(await links.takePlace(who))) throw new RefusalError("quota_exceeded");
+    await takePlace(who);
     await connectPath.prepare(who.tenant, msgpack).catch((error) => {
-      if (hasQuota) links.giveBackPlace(who);
+      links.giveBackPlace(who);
       throw error;
     });
+  }
+
+  async function takePlace(who: TenantUser): Promise<void> {
+    const { maxConnections: perTenant, maxConnectionsPerUser: perUser } = await limits.of(who.tenant);
+    const taking = links.takePlace(who, { perTenant, perUser });
+    // Without a limit it is only counted, for the day on which one is set.
+    if (perTenant === 0 && perUser === 0) taking.catch(() => {});
+    else if (!(await taking)) throw new RefusalError("quota_exceeded");
   }
 
   async function authenticate(token: string): Promise<Identity> {

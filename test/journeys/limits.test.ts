@@ -31,6 +31,13 @@ async function untilFree(t: Test, gateway: Gateway, token: string): Promise<void
   await t.resolves(until("a place to be free", opened));
 }
 
+/** Resolves once the metric of refusals says so. */
+async function counted(t: Test, { adminUrl }: Gateway, code: string, count: number): Promise<void> {
+  const line = `ragline_gateway_refusals_total{code="${code}"} ${count}\n`;
+  const isThere = async () => (await request(`${adminUrl}/metrics`)).text.includes(line);
+  await t.resolves(until(`${count} refusals of ${code}`, isThere));
+}
+
 t.test("a tenant's quota holds over both workers, and frees places again", async (t) => {
   const gateway = await start(t, { RAGLINE_MAX_CONNECTIONS_PER_TENANT: "8" });
   const tenant = newTenant();
@@ -39,6 +46,7 @@ t.test("a tenant's quota holds over both workers, and frees places again", async
     Array.from({ length: 8 }, (_, n) => follow(t, gateway, n % 2 === 0 ? "/stream" : "/ws", { token })),
   );
   for (let n = 0; n < 8; n++) await refusedOnBoth(t, gateway, token, 429, "quota_exceeded", 4429);
+  await counted(t, gateway, "quota_exceeded", 24);
   await follow(t, gateway, "/stream", { token: gateway.token({ tenant: newTenant() }) });
   followers[0]!.cut();
   await untilFree(t, gateway, token);
@@ -89,4 +97,12 @@ t.test("a client that sends too many messages is closed as rate_limited", async 
   t.equal((await client.closed).code, 4429);
   calm.send({ type: "ping" });
   t.match(await calm.next(), { type: "pong" });
+  await counted(t, gateway, "rate_limited", 1);
+  await request(`${gateway.url}/stream`);
+  await counted(t, gateway, "auth_required", 1);
+  await request(`${gateway.url}/nothing-there`);
+  await counted(t, gateway, "not_found", 1);
+  calm.sendRaw("nonsense");
+  t.match(await calm.next(), { code: "bad_request" });
+  await counted(t, gateway, "bad_request", 1);
 });

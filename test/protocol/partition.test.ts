@@ -28,7 +28,7 @@ t.test("all streams of a partition, and what is remembered of its events, share 
   const oneSlot = fc.property(name, name, (tenant, eventId) => {
     const partition = partitionOf(tenant, layout.partitions);
     const streamKeys = layout.topics.map((topic) => partitionStream(layout, topic, partition).key);
-    return new Set([...streamKeys, dedupeKey(partition, tenant, eventId)].map(keySlot)).size === 1;
+    return new Set([...streamKeys, dedupeKey(layout.prefix, partition, tenant, eventId)].map(keySlot)).size === 1;
   });
   fc.assert(oneSlot);
 });

@@ -1,4 +1,5 @@
 import t from "tap";
+import { RefusalError } from "../../src/protocol/errors.ts";
 import type { Identity } from "../../src/protocol/identity.ts";
 import { makeBodyPublisher } from "../../src/publisher/publish-request.ts";
 import { makeEventWriter } from "../../src/publisher/write.ts";
@@ -11,13 +12,30 @@ const ITEM = { topic: "orders", event_type: "order_created", payload: { n: 1 } }
 async function start(t: Parameters<typeof startTestRedis>[0]) {
   const settings = publisherSettings(await startTestRedis(t));
   const client = await connectTest(t, settings);
-  const publishBody = makeBodyPublisher(settings.topics, makeEventWriter(client, settings));
+  const taken: [tenant: string, events: number][] = [];
+  const rate = { isUsedUp: false };
+  const takeRate = async (tenant: string, events: number) => {
+    taken.push([tenant, events]);
+    if (rate.isUsedUp) throw new RefusalError("rate_limited");
+  };
+  const publishBody = makeBodyPublisher(settings.topics, makeEventWriter(client, settings), takeRate);
   const publish = (body: unknown, identity: Identity, contentType = "application/json") => {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     return publishBody({ body: new TextEncoder().encode(text), contentType, identity });
   };
-  return { settings, client, publish };
+  return { settings, client, publish, taken, rate };
 }
+
+t.test("events count towards the rate of the bearer's tenant, once they are known to be good", async (t) => {
+  const { client, publish, taken, rate } = await start(t);
+  await publish([ITEM, { ...ITEM, tenant_id: "globex" }], bearer("service"));
+  await t.rejects(publish([ITEM, { ...ITEM, topic: "other" }], bearer("publisher")), { code: "bad_request" });
+  t.strictSame(taken, [["acme", 2]]);
+  const before = await client.dbsize();
+  rate.isUsedUp = true;
+  await t.rejects(publish(ITEM, bearer("publisher")), { code: "rate_limited" });
+  t.equal(await client.dbsize(), before, "and nothing is added over it");
+});
 
 t.test("a publisher publishes for its own tenant, a service for any", async (t) => {
   const { settings, client, publish } = await start(t);

@@ -58,7 +58,7 @@ t.test("the same event_id of a tenant is added once and answers the first id", a
   t.equal(new Set([first, second, third]).size, 3);
   t.equal(await length(), 3);
 
-  const key = dedupeKey(partitionOf("acme", settings.partitions), "acme", "e1");
+  const key = dedupeKey(settings.streamPrefix, partitionOf("acme", settings.partitions), "acme", "e1");
   t.equal(await client.get(key), first);
   const ttl = await client.pttl(key);
   t.ok(ttl > 86_000_000 && ttl <= 86_400_000, "for 24 hours");
@@ -122,7 +122,7 @@ t.test("one stream that is no stream, and nothing of the request is added", asyn
   t.equal(await client.dbsize(), 1);
 
   await client.flushall();
-  await client.lpush(dedupeKey(partitionOf("acme", settings.partitions), "acme", "e2"), "x");
+  await client.lpush(dedupeKey(settings.streamPrefix, partitionOf("acme", settings.partitions), "acme", "e2"), "x");
   await t.rejects(write([eventOf("acme"), eventOf("acme", { event_id: "e2" })]), refused);
   t.equal(await client.dbsize(), 1);
 });

@@ -10,10 +10,10 @@ import { CHANNELS } from "../../protocol/channel.js";
 import { RefusalError } from "../../protocol/errors.js";
 import { Connections } from "./connections.js";
 import { addConsole } from "./console.js";
-import type { EdgeContext } from "./context.js";
+import { type EdgeContext, refuse } from "./context.js";
 import { OriginPolicy } from "./origin.js";
 import { publishHandler } from "./publish.js";
-import { refuse, respond, respondJson } from "./respond.js";
+import { respond, respondJson } from "./respond.js";
 import type { EdgeServices } from "./services.js";
 import { sseHandler } from "./sse.js";
 import { SseAudience } from "./sse-audience.js";
@@ -99,7 +99,7 @@ function addRoutes(app: TemplatedApp, context: EdgeContext): void {
     app.ws(prefix + channel.path, webSocketBehavior(channel, context));
     add("GET", channel.path, (response, request) => {
       const refusal = new RefusalError("bad_request", "A WebSocket upgrade is expected here");
-      refuse(response, refusal, origins.headers(request.getHeader("origin")));
+      refuse(context, response, refusal, request.getHeader("origin"));
     });
   }
   add("GET", "/ws/stats", statsHandler(context));
@@ -112,7 +112,7 @@ function addRoutes(app: TemplatedApp, context: EdgeContext): void {
   });
   if (services.settings.console) addConsole(app, prefix);
   app.any("/*", (response, request) => {
-    refuse(response, new RefusalError("not_found"), origins.headers(request.getHeader("origin")));
+    refuse(context, response, new RefusalError("not_found"), request.getHeader("origin"));
   });
 
   function add(method: "GET" | "POST", path: string, handler: Handler): void {
@@ -123,10 +123,7 @@ function addRoutes(app: TemplatedApp, context: EdgeContext): void {
       respond(response, 204, origins.preflightHeaders(request.getHeader("origin"), allow), "");
     });
     app.any(prefix + path, (response, request) => {
-      refuse(response, new RefusalError("method_not_allowed"), {
-        ...origins.headers(request.getHeader("origin")),
-        allow,
-      });
+      refuse(context, response, new RefusalError("method_not_allowed"), request.getHeader("origin"), { allow });
     });
   }
 }

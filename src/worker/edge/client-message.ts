@@ -56,8 +56,10 @@ async function refresh(connection: WebSocketConnection, token: unknown, context:
 }
 
 function sayRefusal(connection: WebSocketConnection, error: unknown, { services }: EdgeContext): void {
+  const { tenant, id } = connection;
   const { code, message } = toRefusal(error, (defect) =>
-    services.log.error({ err: defect, connection: connection.id }, "a client's message could not be answered"),
+    services.log.error({ err: defect, tenant, connection: id }, "a client's message could not be answered"),
   );
+  services.refused(code);
   connection.say({ type: "error", code, message });
 }

@@ -1,15 +1,16 @@
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import { RefusalError } from "../../protocol/errors.js";
 import { authorize } from "./authorize.js";
-import type { EdgeContext } from "./context.js";
+import { type EdgeContext, refuse } from "./context.js";
 import { snapshot } from "./request.js";
-import { refuse, respondJson, toRefusal } from "./respond.js";
+import { respondJson, toRefusal } from "./respond.js";
 
 /** Bytes of one request. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
 /** `POST /publish`. */
-export function publishHandler({ services, origins }: EdgeContext) {
+export function publishHandler(context: EdgeContext) {
+  const { services, origins } = context;
   return async (response: HttpResponse, request: HttpRequest): Promise<void> => {
     let aborted = false;
     const asked = snapshot(request);
@@ -25,7 +26,7 @@ export function publishHandler({ services, origins }: EdgeContext) {
       if (!aborted) respondJson(response, 202, origins.headers(asked.origin), { ids });
     } catch (error) {
       const refusal = toRefusal(error, (defect) => services.log.error({ err: defect }, "publishing failed"));
-      if (!aborted) refuse(response, refusal, origins.headers(asked.origin));
+      if (!aborted) refuse(context, response, refusal, asked.origin);
     }
   };
 }

@@ -36,11 +36,18 @@ export function respondJson(response: HttpResponse, status: number, headers: Hea
   respond(response, status, { ...headers, "content-type": "application/json" }, JSON.stringify(body));
 }
 
-/** Answers with the code's status and `{"error":{"code","message"}}`. */
-export function refuse(response: HttpResponse, refusal: RefusalError, headers: Headers): void {
-  const { status } = REFUSALS[refusal.code];
-  const body = { error: { code: refusal.code, message: refusal.message } };
-  respondJson(response, status, { ...headers, ...headersOf(refusal.code, status) }, body);
+/** Answers with the code's status and `{"error":{"code","message"}}`. To be called by way of the context, which counts it. */
+export function respondRefusal(response: HttpResponse, refusal: RefusalError, headers: Headers): void {
+  const { code, message, retryAfterSeconds = spreadRetry() } = refusal;
+  const { status } = REFUSALS[code];
+  respondJson(
+    response,
+    status,
+    { ...headers, ...headersOf(code, status, retryAfterSeconds) },
+    {
+      error: { code, message },
+    },
+  );
 }
 
 /** What a handler threw: a refusal, or a defect, of which the client learns nothing. */
@@ -50,12 +57,12 @@ export function toRefusal(error: unknown, onDefect: (error: unknown) => void): R
   return new RefusalError("overloaded", "Internal error, try again");
 }
 
-function headersOf(code: RefusalCode, status: number): Headers {
+function headersOf(code: RefusalCode, status: number, retryAfterSeconds: number): Headers {
   if (status === 401) return { "www-authenticate": "Bearer" };
-  if (status === 429 || status === 503) return { "retry-after": String(retryAfter()) };
+  if (status === 429 || status === 503) return { "retry-after": String(retryAfterSeconds) };
   return code === "too_large" ? { connection: "close" } : {};
 }
 
-function retryAfter(): number {
+function spreadRetry(): number {
   return RETRY_AFTER_SECONDS + Math.floor(Math.random() * RETRY_AFTER_SPREAD_SECONDS);
 }

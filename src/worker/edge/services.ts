@@ -2,6 +2,7 @@ import type { Settings } from "../../config.js";
 import type { Log } from "../../observe/log.js";
 import type { Channel } from "../../protocol/channel.js";
 import type { WorkerStatistics } from "../../protocol/control.js";
+import type { RefusalCode } from "../../protocol/errors.js";
 import type { TypeFilter } from "../../protocol/filter.js";
 import type { Identity } from "../../protocol/identity.js";
 import type { Gap } from "../../protocol/websocket.js";
@@ -38,6 +39,8 @@ export interface EdgeServices {
    * @throws RefusalError `unavailable` when the worker could deliver and now cannot, `going_away` when it stops.
    */
   checkOpen(): void;
+  /** Counts a refusal, or the end of a connection that the gateway did not just send away. */
+  refused(code: RefusalCode): void;
 }
 
 export type TenantUser = Pick<Identity, "tenant" | "user">;

@@ -1,7 +1,7 @@
 import type { HttpResponse } from "uWebSockets.js";
 import { randomUUID } from "node:crypto";
 import type { Channel } from "../../protocol/channel.js";
-import { REFUSALS } from "../../protocol/errors.js";
+import { REFUSALS, type RefusalCode } from "../../protocol/errors.js";
 import type { TypeFilter } from "../../protocol/filter.js";
 import type { Identity } from "../../protocol/identity.js";
 import { sseEvent } from "../../protocol/sse.js";
@@ -15,6 +15,8 @@ export interface SseConnectionOptions {
   readonly channel: Channel;
   readonly filter: TypeFilter;
   readonly maxBufferedBytes: number;
+  /** Called when the gateway ends the connection for one of these reasons. */
+  readonly onEnd: (connection: SseConnection, code: RefusalCode) => void;
   /** Called once, however the connection ends. */
   readonly onClose: (connection: SseConnection) => void;
   /** Too much is unsent: the frame of this cursor was not sent, and nothing after it is to be. */
@@ -108,6 +110,7 @@ export class SseConnection implements TrackedConnection {
   }
 
   end(code: EndCode, message: string = REFUSALS[code].message): void {
+    if (!this.isClosed) this.#options.onEnd(this, code);
     this.#finish(sseEvent("error", { code, message }));
   }
 
@@ -116,7 +119,9 @@ export class SseConnection implements TrackedConnection {
   }
 
   cut(): void {
-    if (!this.isClosed) this.#options.response.close();
+    if (this.isClosed) return;
+    this.#options.onEnd(this, "slow_consumer");
+    this.#options.response.close();
   }
 
   #finish(lastWords: string): void {

@@ -5,9 +5,9 @@ import { makeFilter, type TypeFilter } from "../../protocol/filter.js";
 import type { Identity } from "../../protocol/identity.js";
 import { sseRetry } from "../../protocol/sse.js";
 import { authorize } from "./authorize.js";
-import type { EdgeContext } from "./context.js";
+import { type EdgeContext, noteEnd, refuse } from "./context.js";
 import { type RequestSnapshot, readTypes, snapshot } from "./request.js";
-import { type Headers, refuse, toRefusal } from "./respond.js";
+import { type Headers, toRefusal } from "./respond.js";
 import { SseConnection } from "./sse-connection.js";
 
 const STREAM_HEADERS: Headers = {
@@ -27,7 +27,7 @@ export function sseHandler(channel: Channel, context: EdgeContext) {
       aborted = true;
     });
     const asked = snapshot(request);
-    const { services, origins } = context;
+    const { services } = context;
     let prepared: Identity | null = null;
     try {
       const { identity, filter } = await admit(asked, channel, context);
@@ -39,7 +39,7 @@ export function sseHandler(channel: Channel, context: EdgeContext) {
     } catch (error) {
       if (prepared !== null) services.release(prepared);
       const refusal = toRefusal(error, (defect) => services.log.error({ err: defect }, "a stream could not be opened"));
-      if (!aborted) refuse(response, refusal, origins.headers(asked.origin));
+      if (!aborted) refuse(context, response, refusal, asked.origin);
     }
   };
 }
@@ -61,8 +61,9 @@ function start(
   response: HttpResponse,
   asked: RequestSnapshot,
   who: { identity: Identity; filter: TypeFilter; channel: Channel },
-  { services, connections, origins }: EdgeContext,
+  context: EdgeContext,
 ): void {
+  const { services, connections, origins } = context;
   const connection = new SseConnection({
     response,
     ...who,
@@ -72,6 +73,7 @@ function start(
       services.close(closed);
       services.release(closed);
     },
+    onEnd: (ended, code) => noteEnd(context, ended, code),
     onBehind: (behind, cursor) => services.fallBehind(behind, cursor),
     onBacklog: (slow) => connections.watchBacklog(slow),
   });

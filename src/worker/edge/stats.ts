@@ -3,12 +3,13 @@ import type { TransportCounts, WorkerStatistics } from "../../protocol/control.j
 import type { Identity } from "../../protocol/identity.js";
 import type { GatewayStatistics, TransportStatistics } from "../../protocol/websocket.js";
 import { authorize } from "./authorize.js";
-import type { EdgeContext } from "./context.js";
+import { type EdgeContext, refuse } from "./context.js";
 import { snapshot } from "./request.js";
-import { refuse, respondJson, toRefusal } from "./respond.js";
+import { respondJson, toRefusal } from "./respond.js";
 
 /** `GET /ws/stats`. */
-export function statsHandler({ services, origins }: EdgeContext) {
+export function statsHandler(context: EdgeContext) {
+  const { services, origins } = context;
   return async (response: HttpResponse, request: HttpRequest): Promise<void> => {
     let aborted = false;
     response.onAborted(() => {
@@ -22,7 +23,7 @@ export function statsHandler({ services, origins }: EdgeContext) {
       if (!aborted) respondJson(response, 200, origins.headers(asked.origin), statistics);
     } catch (error) {
       const refusal = toRefusal(error, (defect) => services.log.error({ err: defect }, "statistics failed"));
-      if (!aborted) refuse(response, refusal, origins.headers(asked.origin));
+      if (!aborted) refuse(context, response, refusal, asked.origin);
     }
   };
 }

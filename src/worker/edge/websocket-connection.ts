@@ -16,6 +16,8 @@ export interface WebSocketConnectionOptions {
   readonly format: WireFormat;
   readonly subscriptions: readonly string[];
   readonly messageRate: number;
+  /** Called when the gateway ends the connection for one of these reasons. */
+  readonly onEnd: (connection: WebSocketConnection, code: RefusalCode) => void;
   /** Too much is unsent: the frame of this cursor was not sent, and nothing after it is to be. */
   readonly onBehind: (connection: WebSocketConnection, cursor: string) => void;
   /** Not everything was taken at once. */
@@ -47,12 +49,14 @@ export class WebSocketConnection implements TrackedConnection {
   tokenId: string | undefined;
   readonly messages: TokenBucket;
   #socket: WebSocket<unknown> | null;
+  readonly #onEnd: WebSocketConnectionOptions["onEnd"];
   readonly #onBehind: WebSocketConnectionOptions["onBehind"];
   readonly #onBacklog: WebSocketConnectionOptions["onBacklog"];
   #waiting: (() => void)[] = [];
 
   constructor({ socket, identity, channel, format, ...options }: WebSocketConnectionOptions) {
     this.#socket = socket;
+    this.#onEnd = options.onEnd;
     this.#onBehind = options.onBehind;
     this.#onBacklog = options.onBacklog;
     this.tenant = identity.tenant;
@@ -142,7 +146,9 @@ export class WebSocketConnection implements TrackedConnection {
   keepWaiting(): void {}
 
   cut(): void {
-    this.#socket?.close();
+    if (this.#socket === null) return;
+    this.#onEnd(this, "slow_consumer");
+    this.#socket.close();
   }
 
   say(message: ServerMessage): void {
@@ -175,6 +181,8 @@ export class WebSocketConnection implements TrackedConnection {
   }
 
   end(code: EndCode | RefusalCode, message: string = REFUSALS[code].message): void {
+    if (this.#socket === null) return;
+    this.#onEnd(this, code);
     this.say({ type: "error", code, message });
     this.#socket?.end(closeCodeOf(code), message);
   }

@@ -12,9 +12,9 @@ import {
 } from "../../protocol/websocket.js";
 import { authorize } from "./authorize.js";
 import { answerClientMessage } from "./client-message.js";
-import type { EdgeContext } from "./context.js";
+import { type EdgeContext, noteEnd, refuse } from "./context.js";
 import { type RequestSnapshot, readTypes, snapshot } from "./request.js";
-import { refuse, toRefusal } from "./respond.js";
+import { toRefusal } from "./respond.js";
 import type { EdgeServices } from "./services.js";
 import { WebSocketConnection } from "./websocket-connection.js";
 
@@ -50,13 +50,13 @@ export function webSocketBehavior(channel: Channel, context: EdgeContext): WebSo
     open: (socket) => {
       const { refusal } = socket.getUserData();
       if (refusal === null) void admit(socket, channel, context);
-      else sayGoodbye(socket, refusal);
+      else sayGoodbye(socket, refusal, context);
     },
     message: (socket, bytes) => {
       const { connection, early } = socket.getUserData();
       if (connection !== null) answerClientMessage(connection, new Uint8Array(bytes), context);
       else if (early.length < MOST_EARLY_MESSAGES) early.push(new Uint8Array(bytes.slice(0)));
-      else sayGoodbye(socket, new RefusalError("rate_limited"));
+      else sayGoodbye(socket, new RefusalError("rate_limited"), context);
     },
     drain: (socket) => socket.getUserData().connection?.drained(),
     dropped: (socket, message) => {
@@ -115,8 +115,9 @@ function upgrade(
   request: HttpRequest,
   socketContext: us_socket_context_t,
   channel: Channel,
-  { services, connections, origins }: EdgeContext,
+  context: EdgeContext,
 ): void {
+  const { services, connections, origins } = context;
   const asked = snapshot(request);
   try {
     origins.check(asked.origin);
@@ -130,7 +131,7 @@ function upgrade(
     response.upgrade(data, key, protocol, request.getHeader("sec-websocket-extensions"), socketContext);
   } catch (error) {
     const refusal = toRefusal(error, (defect) => services.log.error({ err: defect }, "an upgrade failed"));
-    refuse(response, refusal, origins.headers(asked.origin));
+    refuse(context, response, refusal, asked.origin);
   }
 }
 
@@ -155,6 +156,7 @@ async function admit(socket: WebSocket<SocketData>, channel: Channel, context: E
       format,
       subscriptions,
       messageRate,
+      onEnd: (ended, code) => noteEnd(context, ended, code),
       onBehind,
       onBacklog: (slow) => connections.watchBacklog(slow),
     });
@@ -166,7 +168,7 @@ async function admit(socket: WebSocket<SocketData>, channel: Channel, context: E
     for (const bytes of early) answerClientMessage(connection, bytes, context);
   } catch (error) {
     const refusal = toRefusal(error, (defect) => services.log.error({ err: defect }, "a socket could not be opened"));
-    if (!data.isClosed) sayGoodbye(socket, refusal);
+    if (!data.isClosed) sayGoodbye(socket, refusal, context);
   }
 }
 
@@ -180,7 +182,8 @@ function refuseRevoked(identity: Identity, services: EdgeServices): void {
   }
 }
 
-function sayGoodbye(socket: WebSocket<SocketData>, { code, message }: RefusalError): void {
+function sayGoodbye(socket: WebSocket<SocketData>, { code, message }: RefusalError, { services }: EdgeContext): void {
+  services.refused(code);
   const { format } = socket.getUserData();
   socket.send(encodeServerMessage({ type: "error", code, message }, format), format === "msgpack");
   socket.end(closeCodeOf(code), message);
