@@ -1,4 +1,5 @@
 import { RefusalError } from "../protocol/errors.js";
+import { MAX_PAYLOAD_DEPTH, nestsDeeperThan } from "../protocol/nesting.js";
 
 /** Largest body of one request, 8 MiB. */
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
@@ -45,8 +46,14 @@ function parseValue(text: string): unknown[] {
   return Array.isArray(value) ? value : [value];
 }
 
+/** The list of items, and the item around its payload. */
+const DEEPEST = MAX_PAYLOAD_DEPTH + 2;
+
 /** The parser's own message would repeat what was sent. */
 function parseJson(text: string, problem: string): unknown {
+  if (nestsDeeperThan(text, DEEPEST)) {
+    throw new RefusalError("bad_request", `${problem} nested at most ${DEEPEST} levels deep`);
+  }
   try {
     return JSON.parse(text);
   } catch {

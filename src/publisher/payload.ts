@@ -1,7 +1,5 @@
+import { MAX_PAYLOAD_DEPTH } from "../protocol/nesting.js";
 import { isWellFormed } from "../protocol/text.js";
-
-/** Deepest nesting of a payload: far below where packing or unpacking would run out of stack. */
-export const MAX_PAYLOAD_DEPTH = 512;
 
 const TOO_DEEP = `nested more than ${MAX_PAYLOAD_DEPTH} levels deep`;
 const NOT_UNICODE = "contains half of a surrogate pair, which is no Unicode text";

@@ -56,6 +56,19 @@ t.test("a body of 8 MiB is read, a larger one is refused", async (t) => {
   t.throws(() => parseBody(new Uint8Array(MAX_REQUEST_BYTES + 1), ""), { code: "too_large" });
 });
 
-t.test("deep nesting does no harm", async (t) => {
-  t.equal(parse("[".repeat(100_000) + "]".repeat(100_000)).length, 1);
+t.test("deep nesting is refused before it is parsed, and what a payload may have is not", async (t) => {
+  const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  t.equal(parse(nested(514)).length, 1);
+  for (const text of [nested(515), nested(4_000_000), "[".repeat(8_000_000), '{"a":'.repeat(1_000_000)]) {
+    t.throws(() => parse(text), {
+      code: "bad_request",
+      message: "the request is not JSON nested at most 514 levels deep",
+    });
+  }
+  t.throws(() => parse(`1\n${nested(515)}`, NDJSON), {
+    code: "bad_request",
+    message: /^item 1: not JSON nested at most/,
+  });
+  t.equal(parse(`${nested(514)}\n${nested(514)}`, NDJSON).length, 2, "each line for itself");
+  t.strictSame(parse(JSON.stringify("[".repeat(1_000))), ["[".repeat(1_000)], "brackets in text do not count");
 });

@@ -1,7 +1,7 @@
 import t from "tap";
 import { type GatewayEvent, MAX_ENTRY_BYTES, parseEntry } from "../../src/protocol/event.ts";
+import { MAX_PAYLOAD_DEPTH } from "../../src/protocol/nesting.ts";
 import { checkItem, checkItems, MAX_REQUEST_ITEMS, type PublishRules } from "../../src/publisher/item.ts";
-import { MAX_PAYLOAD_DEPTH } from "../../src/publisher/payload.ts";
 
 const OWN: PublishRules = { topics: ["orders", "system"], ownTenant: "acme", anyTenant: false };
 const ANY: PublishRules = { ...OWN, anyTenant: true };

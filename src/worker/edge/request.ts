@@ -27,6 +27,22 @@ export function snapshot(request: HttpRequest): RequestSnapshot {
   };
 }
 
+/**
+ * Refuses what other servers may read with another length than ours does (RFC 9112 section 6.3): behind a proxy the rest
+ * of its body could pass for the request of someone else.
+ * @throws RefusalError `bad_request`.
+ */
+export function checkFraming(request: HttpRequest): void {
+  let lengths = 0;
+  let encodings = "";
+  request.forEach((name, value) => {
+    if (name === "content-length") lengths++;
+    if (name === "transfer-encoding") encodings += value;
+  });
+  const isClear = encodings === "" ? lengths <= 1 : lengths === 0 && encodings.toLowerCase() === "chunked";
+  if (!isClear) throw new RefusalError("bad_request", "The length of the body is not clear");
+}
+
 /** The event types asked for; null when none are named. @throws RefusalError `bad_request`. */
 export function readTypes(query: URLSearchParams): readonly string[] | null {
   const types = query.get("types");
