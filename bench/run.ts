@@ -6,10 +6,11 @@ import type { Benchmark } from "./support/benchmark.ts";
 import { machineLine, versionsLine } from "./support/machine.ts";
 import { printReport } from "./support/print.ts";
 
-const USAGE = `npm run bench -- NAME | all [--quick] [--json]
+const USAGE = `npm run bench -- NAME | all [--quick] [--json] [--seconds N] [--seed N]
 
   --quick  fewer and shorter runs
   --json   the result as JSON, with all: a line for each
+  --seconds, --seed  whole numbers, for those that name them
 
 Each NAME is a question:
 `;
@@ -18,7 +19,13 @@ const LIMIT = { quick: 120, full: 480 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean" }, json: { type: "boolean" }, help: { type: "boolean" } },
+  options: {
+    quick: { type: "boolean" },
+    json: { type: "boolean" },
+    help: { type: "boolean" },
+    seconds: { type: "string" },
+    seed: { type: "string" },
+  },
 });
 const [name] = positionals;
 
@@ -45,7 +52,7 @@ async function runBenchmark(name: string, quick: boolean, json: boolean): Promis
   const { question, run } = await load(name);
   const [machine, versions] = [machineLine(), versionsLine()];
   if (!json) console.log(`${name}: ${question}\n${machine}\n${versions}\n`);
-  const report = await run({ quick });
+  const report = await run({ quick, seconds: wholeNumber(values.seconds), seed: wholeNumber(values.seed) });
   if (json) console.log(JSON.stringify({ name, question, machine, versions, quick, ...report }));
   else printReport(report);
   if ((report.problems ?? []).length > 0) process.exitCode = 1;
@@ -62,6 +69,11 @@ function runAll(): number {
   });
   if (failed.length > 0) console.error(`failed: ${failed.join(", ")}`);
   return failed.length > 0 ? 1 : 0;
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  if (text === undefined || /^\d{1,9}$/.test(text)) return text === undefined ? undefined : Number(text);
+  throw new Error(`not a whole number: ${text}`);
 }
 
 async function listQuestions(): Promise<string> {

@@ -7,6 +7,10 @@ export interface Benchmark {
 export interface BenchOptions {
   /** Fewer and shorter runs: shows that it works, and roughly the numbers. */
   readonly quick: boolean;
+  /** How long, where the benchmark can be told; undefined: as it likes. */
+  readonly seconds: number | undefined;
+  /** Of what is chosen at random; undefined: another one each time. */
+  readonly seed: number | undefined;
 }
 
 export interface Report {
