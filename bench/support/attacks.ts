@@ -100,7 +100,11 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
 };
 
 /** Sends the pieces over a connection of its own, and reads for a while. */
-export function exchange({ port }: WatchedGateway, pieces: readonly Uint8Array[]): Promise<string> {
+export function exchange(
+  { port }: WatchedGateway,
+  pieces: readonly Uint8Array[],
+  patienceMs = PATIENCE_MS,
+): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     const socket = connect({ port, host: "127.0.0.1" });
@@ -109,7 +113,7 @@ export function exchange({ port }: WatchedGateway, pieces: readonly Uint8Array[]
       socket.destroy();
       resolve(Buffer.concat(chunks).toString("latin1"));
     };
-    const timer = setTimeout(end, PATIENCE_MS);
+    const timer = setTimeout(end, patienceMs);
     socket.on("data", (chunk) => chunks.push(chunk));
     socket.on("error", end).on("close", end);
     socket.on("connect", () => {

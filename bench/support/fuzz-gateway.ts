@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePort, startPrivateRedis } from "../../src/cli/private-redis.ts";
@@ -9,11 +11,14 @@ import { signToken, type TokenClaims } from "../../src/pool/sign-token.ts";
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const SECRET = "a secret of the fuzz run, with more than 32 bytes";
 const READY_WITHIN_MS = 20_000;
+const SNAPSHOT_WITHIN_MS = 30_000;
 
 /** What a worker process holds. */
 export interface Footprint {
   readonly pid: number;
-  readonly rssMib: number;
+  readonly residentMib: number;
+  /** What its JavaScript objects take that can still be reached. */
+  readonly liveMib: number;
   readonly openFiles: number;
 }
 
@@ -37,6 +42,7 @@ interface Status {
 export async function startWatchedGateway(workers: number): Promise<WatchedGateway> {
   const redis = await startPrivateRedis();
   const [port, adminPort] = [await freePort(), await freePort()];
+  const snapshots = mkdtempSync(join(tmpdir(), "ragline-fuzz-"));
   const env = {
     REDIS_URL: redis.url,
     HOST: "127.0.0.1",
@@ -46,6 +52,7 @@ export async function startWatchedGateway(workers: number): Promise<WatchedGatew
     RAGLINE_WORKERS: String(workers),
     RAGLINE_DRAIN_SECONDS: "0",
     LOG_LEVEL: "error",
+    NODE_OPTIONS: `--heapsnapshot-signal=SIGUSR2 --diagnostic-dir=${snapshots}`,
   };
   const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "pipe"] });
   const lines: string[] = [];
@@ -62,7 +69,7 @@ export async function startWatchedGateway(workers: number): Promise<WatchedGatew
         (answer) => answer.ok,
         () => false,
       ),
-    footprints: async () => (await status()).workers.map(({ pid }) => footprintOf(pid)),
+    footprints: async () => Promise.all((await status()).workers.map(({ pid }) => footprintOf(pid, snapshots))),
     connections: async () =>
       (await status()).workers.reduce((sum, { connections }) => sum + connections.sse + connections.websocket, 0),
     stop: async () => {
@@ -71,6 +78,7 @@ export async function startWatchedGateway(workers: number): Promise<WatchedGatew
         await once(child, "exit");
       }
       await redis.stop();
+      rmSync(snapshots, { recursive: true, force: true });
     },
   };
   if (await within(READY_WITHIN_MS, gateway.isReady)) return gateway;
@@ -88,8 +96,40 @@ export async function within(ms: number, holds: () => Promise<boolean>): Promise
   return false;
 }
 
-/** From /proc, so on Linux only. */
-function footprintOf(pid: number): Footprint {
-  const [, rssKib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "latin1")) ?? [];
-  return { pid, rssMib: Math.round(Number(rssKib) / 1024), openFiles: readdirSync(`/proc/${pid}/fd`).length };
+/** From /proc, so on Linux only; and from a heap snapshot, which comes after a garbage collection. */
+async function footprintOf(pid: number, snapshots: string): Promise<Footprint> {
+  const [, residentKib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "latin1")) ?? [];
+  const openFiles = readdirSync(`/proc/${pid}/fd`).length;
+  let live: number | null = null;
+  process.kill(pid, "SIGUSR2");
+  await within(SNAPSHOT_WITHIN_MS, async () => {
+    live = readSnapshot(pid, snapshots);
+    return live !== null;
+  });
+  if (live === null) throw new Error(`worker ${pid} gave no heap snapshot`);
+  return { pid, residentMib: mib(Number(residentKib) * 1024), liveMib: mib(live), openFiles };
+}
+
+interface Snapshot {
+  readonly snapshot: { readonly meta: { readonly node_fields: readonly string[] } };
+  readonly nodes: readonly number[];
+}
+
+/** @returns bytes of all objects; null while the snapshot is not whole. */
+function readSnapshot(pid: number, folder: string): number | null {
+  const file = readdirSync(folder).find((name) => name.split(".").includes(String(pid)));
+  if (file === undefined) return null;
+  const path = join(folder, file);
+  const text = readFileSync(path, "utf8");
+  if (!text.trimEnd().endsWith("}")) return null;
+  const { snapshot, nodes } = JSON.parse(text) as Snapshot;
+  rmSync(path);
+  const { node_fields: fields } = snapshot.meta;
+  let bytes = 0;
+  for (let i = fields.indexOf("self_size"); i < nodes.length; i += fields.length) bytes += nodes[i]!;
+  return bytes;
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
 }
