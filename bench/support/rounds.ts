@@ -12,10 +12,18 @@ export function roundsOf(trials: readonly Trial[]): Rounds {
   return { trials, median: (of) => median(trials.map(of)) };
 }
 
-/** Runs a trial several times, after one that does not count. */
-export async function repeat(times: number, run: () => Promise<Trial>): Promise<Rounds> {
-  const trials: Trial[] = [];
+/**
+ * Runs a trial several times, after one that does not count.
+ * @param isHopeless whether that one shows more than enough, and is to be the only one.
+ */
+export async function repeat(
+  times: number,
+  run: () => Promise<Trial>,
+  isHopeless: (warmUp: Trial) => boolean = () => false,
+): Promise<Rounds> {
   const warmUp = await run();
+  if (isHopeless(warmUp)) return roundsOf([warmUp]);
+  const trials: Trial[] = [];
   for (let i = 0; i < times; i++) trials.push(await run());
   return { ...roundsOf(trials), trials: [warmUp, ...trials] };
 }
