@@ -6,6 +6,8 @@ import { Tally } from "./tally.ts";
 /** A load generator: many connections in one process, told what to do by `openGenerators`. */
 
 const LOOK_AGAIN_MS = 10;
+/** Who gets nothing for so long will not get more. */
+const STALLED_MS = 10_000;
 const GREETED_WITHIN_MS = 30_000;
 
 const tally = new Tally();
@@ -68,9 +70,15 @@ function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void 
 }
 
 async function settle(sent: Uint32Array, withinMs: number): Promise<Received> {
-  const deadline = performance.now() + withinMs;
   const isBehind = ({ tenant, next }: LoadConnection) => next >= 0 && next < sent[tenant]!;
-  while (connections.some(isBehind) && performance.now() < deadline) await delay(LOOK_AGAIN_MS);
+  const deadline = performance.now() + withinMs;
+  let received = tally.deliveries;
+  let stalledAt = performance.now() + STALLED_MS;
+  while (connections.some(isBehind) && performance.now() < Math.min(deadline, stalledAt)) {
+    await delay(LOOK_AGAIN_MS);
+    if (tally.deliveries !== received) stalledAt = performance.now() + STALLED_MS;
+    received = tally.deliveries;
+  }
   const { deliveries, bytes, reads, missing, repeated, foreign, complaints, receivedAt } = tally;
   return {
     ...{ deliveries, bytes, reads, missing, repeated, foreign, complaints },

@@ -44,7 +44,7 @@ export type GeneratorRequest =
   /** At most `atOnce` on their way at a time. */
   | { kind: "open"; connections: readonly ConnectionPlan[]; atOnce: number }
   | { kind: "restart"; sampleEvery: number }
-  /** Answered once every connection got as many events as were sent of its tenant, or after `withinMs`. */
+  /** Answered once every connection got as many events as were sent of its tenant, after `withinMs`, or when nothing more comes. */
   | { kind: "settle"; sent: Uint32Array; withinMs: number }
   | { kind: "close" };
 

@@ -1,4 +1,4 @@
-import { type Rounds, roundsOf } from "./rounds.ts";
+import { budget, type Rounds, roundsOf } from "./rounds.ts";
 import type { Stage } from "./stage.ts";
 import { runTrial, type Trial } from "./trial.ts";
 
@@ -29,7 +29,8 @@ const AT_ONCE = 1e6;
 /** What is sent at once is merged more than a steady stream ever is: the answer is below what that suggests. */
 const LEAST_SHARE = 0.1;
 const STEP_DOWN = 0.85;
-const MOST_STEPS_DOWN = 3;
+/** Then the last rate tried has to do, even with a p99 beyond the limit. */
+const BUDGET_SECONDS = 15;
 const LEAST_EVENTS = 10;
 
 export async function findMost(stage: Stage, options: MostOptions): Promise<Most> {
@@ -42,19 +43,19 @@ export async function findMost(stage: Stage, options: MostOptions): Promise<Most
   };
 
   const all = await attempt(AT_ONCE, burst);
+  const isOver = budget(BUDGET_SECONDS);
   let high = all.events / all.seconds;
   let low = high * LEAST_SHARE;
-  for (let step = 0; step < steps; step++) {
+  for (let step = 0; step < steps && !isOver(); step++) {
     const middle = Math.sqrt(low * high);
     if (isWithinLimit(await attempt(middle))) low = middle;
     else high = middle;
   }
-  for (let down = 0; ; down++) {
-    const confirming: Trial[] = [];
-    for (let run = 0; run < runs; run++) confirming.push(await attempt(low));
+  for (;;) {
+    const confirming: Trial[] = [await attempt(low)];
+    while (confirming.length < runs && !isOver()) confirming.push(await attempt(low));
     const rounds = roundsOf(confirming);
-    const holds = rounds.median(({ latency }) => latency.p99) < LIMIT_P99_MS;
-    if (holds || down === MOST_STEPS_DOWN) return { rate: low, rounds, trials };
+    if (rounds.median(({ latency }) => latency.p99) < LIMIT_P99_MS || isOver()) return { rate: low, rounds, trials };
     low *= STEP_DOWN;
   }
 }

@@ -12,20 +12,33 @@ export function roundsOf(trials: readonly Trial[]): Rounds {
   return { trials, median: (of) => median(trials.map(of)) };
 }
 
-/**
- * Runs a trial several times, after one that does not count.
- * @param isHopeless whether that one shows more than enough, and is to be the only one.
- */
+export interface RepeatOptions {
+  /** Whether the trial that warms up shows enough, and is to be the only one. */
+  readonly isHopeless?: (warmUp: Trial) => boolean;
+  /** Once this has passed no further trial is begun, if one has been counted. */
+  readonly budgetSeconds?: number;
+}
+
+const BUDGET_SECONDS = 30;
+
+/** Runs a trial several times, after one that does not count. */
 export async function repeat(
   times: number,
   run: () => Promise<Trial>,
-  isHopeless: (warmUp: Trial) => boolean = () => false,
+  { isHopeless = () => false, budgetSeconds = BUDGET_SECONDS }: RepeatOptions = {},
 ): Promise<Rounds> {
+  const isOver = budget(budgetSeconds);
   const warmUp = await run();
   if (isHopeless(warmUp)) return roundsOf([warmUp]);
   const trials: Trial[] = [];
-  for (let i = 0; i < times; i++) trials.push(await run());
+  while (trials.length < times && !(isOver() && trials.length > 0)) trials.push(await run());
   return { ...roundsOf(trials), trials: [warmUp, ...trials] };
+}
+
+/** Whether so many seconds have passed from now. */
+export function budget(seconds: number): () => boolean {
+  const end = performance.now() + seconds * 1e3;
+  return () => performance.now() > end;
 }
 
 /** Every problem of every trial, said once, with what it was about. */
