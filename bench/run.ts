@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import type { Benchmark } from "./support/benchmark.ts";
 import { machineLine, versionsLine } from "./support/machine.ts";
 import { printReport } from "./support/print.ts";
+import { MachineLimitError } from "./support/process-usage.ts";
 
 const USAGE = `npm run bench -- NAME | all [--quick] [--json] [--seconds N] [--seed N]
 
@@ -52,7 +53,11 @@ async function runBenchmark(name: string, quick: boolean, json: boolean): Promis
   const { question, run } = await load(name);
   const [machine, versions] = [machineLine(), versionsLine()];
   if (!json) console.log(`${name}: ${question}\n${machine}\n${versions}\n`);
-  const report = await run({ quick, seconds: wholeNumber(values.seconds), seed: wholeNumber(values.seed) });
+  const options = { quick, seconds: wholeNumber(values.seconds), seed: wholeNumber(values.seed) };
+  const report = await run(options).catch((error: Error) => {
+    console.error(`${name} failed: ${error instanceof MachineLimitError ? error.message : error.stack}`);
+    process.exit(1);
+  });
   if (json) console.log(JSON.stringify({ name, question, machine, versions, quick, ...report }));
   else printReport(report);
   if ((report.problems ?? []).length > 0) process.exitCode = 1;

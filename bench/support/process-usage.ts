@@ -51,12 +51,15 @@ export function openFilesLimit(): number {
 /** Beside the connections. */
 const OTHER_FILES = 300;
 
-/** @throws Error when no process could have so many connections. */
+/** The benchmark cannot be run as this machine is set up. */
+export class MachineLimitError extends Error {}
+
+/** @throws MachineLimitError when no process could have so many connections. */
 export function assertOpenFiles(connections: number): void {
   const needed = connections + OTHER_FILES;
   const allowed = openFilesLimit();
   if (needed <= allowed) return;
-  throw new Error(
+  throw new MachineLimitError(
     `one process needs ${needed} open files, and \`ulimit -n\` allows ${allowed}: raise it, or use --quick for fewer connections`,
   );
 }
