@@ -105,7 +105,7 @@ function measure(start: Start, transport: BroadcastOptions["transport"], clients
 function mostTable(clients: number, found: readonly Found[]): Table {
   const rows = found.map(({ server, most }) => ({
     server,
-    "events/s": Math.round(most.rate),
+    "events/s": threeDigits(most.rate),
     ...columns(most.rounds, found[0]!.most.rounds),
   }));
   return { title: `most with p99 < ${LIMIT_P99_MS} ms, ${clients} clients`, rows };
