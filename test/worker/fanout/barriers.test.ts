@@ -1,5 +1,6 @@
 import t from "tap";
 import { Barriers } from "../../../src/worker/fanout/barriers.ts";
+import { turns } from "../../support/turns.ts";
 
 /** Notes which barriers have been passed. */
 function openBarriers() {
@@ -18,17 +19,17 @@ t.test("a barrier is passed once every sibling has answered", async (t) => {
   const number = raise(1, 2);
   barriers.pass(number, 1);
   barriers.pass(number, 1);
-  await turn();
+  await turns(1);
   t.strictSame(passed, [], "the same answer twice is not two answers");
   barriers.pass(number, 2);
-  await turn();
+  await turns(1);
   t.strictSame(passed, [number]);
 });
 
 t.test("a worker alone passes at once", async (t) => {
   const { passed, raise } = openBarriers();
   const number = raise();
-  await turn();
+  await turns(1);
   t.strictSame(passed, [number]);
 });
 
@@ -37,10 +38,10 @@ t.test("each answer is to one question", async (t) => {
   const [first, second] = [raise(1), raise(1)];
   t.not(first, second);
   barriers.pass(second, 1);
-  await turn();
+  await turns(1);
   t.strictSame(passed, [second]);
   barriers.pass(first, 1);
-  await turn();
+  await turns(1);
   t.strictSame(passed, [second, first]);
 });
 
@@ -48,10 +49,10 @@ t.test("one that is gone answers everything it was asked, and nothing it was not
   const { barriers, passed, raise } = openBarriers();
   const [alone, both, another] = [raise(1), raise(1, 2), raise(2)];
   barriers.passAll(1);
-  await turn();
+  await turns(1);
   t.strictSame(passed, [alone]);
   barriers.passAll(2);
-  await turn();
+  await turns(1);
   t.strictSame(passed, [alone, both, another]);
 });
 
@@ -61,14 +62,10 @@ t.test("answers nobody asked for change nothing", async (t) => {
   barriers.pass(number + 1, 1);
   barriers.pass(number, 2);
   barriers.passAll(2);
-  await turn();
+  await turns(1);
   t.strictSame(passed, []);
   barriers.pass(number, 1);
   barriers.pass(number, 1);
-  await turn();
+  await turns(1);
   t.strictSame(passed, [number]);
 });
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}

@@ -2,9 +2,10 @@ import { connect, createServer, type Socket } from "node:net";
 import t from "tap";
 import { encodeBatch } from "../../../src/protocol/batch.ts";
 import { frameBatch, frameMessage } from "../../../src/protocol/relay.ts";
+import { turns } from "../../support/turns.ts";
 import { until } from "../../support/until.ts";
 import { SHARED_ORDERS, sectionOf } from "./listener.ts";
-import { ACME, openHouse, openParties, say, turns } from "./relay-party.ts";
+import { ACME, openHouse, openParties, say } from "./relay-party.ts";
 
 t.test("being told of a sibling again, by others or by itself, changes nothing", async (t) => {
   const [a, b] = await openParties(t, 2);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { RelayLink } from "../../../src/worker/fanout/relay-link.ts";
+import { turns } from "../../support/turns.ts";
 import { until } from "../../support/until.ts";
 
 /** More than the kernel takes for a reader that does not read. */
@@ -190,10 +191,4 @@ t.test("a link may be closed between two attempts", async (t) => {
 
 function text(words: string): Uint8Array {
   return new TextEncoder().encode(words);
-}
-
-/** Some turns of the event loop. */
-async function turns(count: number): Promise<"waiting"> {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
-  return "waiting";
 }

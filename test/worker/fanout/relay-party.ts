@@ -103,9 +103,3 @@ export async function say({ peer }: Party, frames: readonly Uint8Array[]): Promi
   socket.resume();
   await once(socket, "close");
 }
-
-/** Some turns of the event loop. */
-export async function turns(count: number): Promise<"waiting"> {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
-  return "waiting";
-}

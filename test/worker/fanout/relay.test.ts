@@ -1,8 +1,9 @@
 import t from "tap";
 import type { BatchSection } from "../../../src/protocol/batch.ts";
+import { turns } from "../../support/turns.ts";
 import { until } from "../../support/until.ts";
 import { SHARED_ORDERS, sectionOf } from "./listener.ts";
-import { ACME, openHouse, openParties, Party, turns } from "./relay-party.ts";
+import { ACME, openHouse, openParties, Party } from "./relay-party.ts";
 
 const MIXED = sectionOf("orders", [
   { id: "1-0", tenant: "acme" },

@@ -1,69 +1,9 @@
-import t, { type Test } from "tap";
-import { openLog } from "../../../src/observe/log.ts";
-import { encodeEvents } from "../../../src/pool/encode-events.ts";
-import type { BatchSection } from "../../../src/protocol/batch.ts";
-import { partitionStream, type StreamRef, sharedStream } from "../../../src/protocol/stream.ts";
-import type { RedisClient } from "../../../src/redis/connect.ts";
+import t from "tap";
+import type { StreamRef } from "../../../src/protocol/stream.ts";
 import { deadLetterKey } from "../../../src/redis/keys.ts";
-import { Intake, type IntakeOptions } from "../../../src/worker/intake/intake.ts";
 import { until } from "../../support/until.ts";
-import { LAYOUT } from "../fanout/listener.ts";
-import { type OpenRedis, openRedis } from "../redis-fixture.ts";
-
-const GROUP = "ragline-gateway:test:1";
-const SHARED = sharedStream(LAYOUT, "orders");
-const PARTITION = partitionStream(LAYOUT, "orders", 2);
-const SYSTEM = sharedStream(LAYOUT, "system");
-
-class Reading {
-  readonly intake: Intake;
-  readonly delivered: string[] = [];
-  readonly attached: ReadonlyMap<string, string>[] = [];
-  readonly deadLetters: string[] = [];
-  read = 0;
-
-  constructor({ client, connect }: OpenRedis, options: Partial<IntakeOptions> = {}) {
-    this.intake = new Intake({
-      mayStart: Promise.resolve(),
-      group: GROUP,
-      streams: [SHARED, PARTITION, SYSTEM],
-      commands: client,
-      connect: () => connect({ blocking: true }),
-      encode: async (raw) => encodeEvents(raw, { msgpack: false }),
-      deliver: async (sections) => this.note(sections),
-      onAttached: (positions) => this.attached.push(positions),
-      onRead: (entries) => {
-        this.read += entries;
-      },
-      onDeadLetter: (reason) => this.deadLetters.push(reason),
-      log: openLog("silent", {}),
-      ...options,
-    });
-  }
-
-  note(sections: readonly BatchSection[]): void {
-    for (const { streamKey, records } of sections) {
-      for (const { id } of records) this.delivered.push(`${streamKey} ${id}`);
-    }
-  }
-}
-
-async function startReading(t: Test, redis: OpenRedis, options?: Partial<IntakeOptions>): Promise<Reading> {
-  const reading = new Reading(redis, options);
-  t.teardown(() => reading.intake.stop());
-  await until("the first read", () => reading.intake.isReading);
-  return reading;
-}
-
-function add(client: RedisClient, { key }: StreamRef, id: string, fields: Record<string, string> = {}) {
-  const entry = { event_type: "order_created", tenant_id: "acme", payload: "{}", ...fields };
-  return client.xadd(key, id, ...Object.entries(entry).flat());
-}
-
-async function pendingIn(client: RedisClient, { key }: StreamRef): Promise<number> {
-  const [count] = (await client.xpending(key, GROUP)) as [number, ...unknown[]];
-  return count;
-}
+import { openRedis } from "../redis-fixture.ts";
+import { add, GROUP, PARTITION, pendingIn, type Reading, SHARED, SYSTEM, startReading } from "./reading.ts";
 
 t.test(
   "shared and partitioned streams are read from the live end on, and all that was delivered is acknowledged",
@@ -90,26 +30,6 @@ t.test(
     for (const stream of [SHARED, PARTITION]) t.equal(await pendingIn(client, stream), 0);
   },
 );
-
-t.test("nothing is read before it may start", async (t) => {
-  const redis = await openRedis(t);
-  let start = () => {};
-  const mayStart = new Promise<void>((resolve) => {
-    start = resolve;
-  });
-  const connected: unknown[] = [];
-  const connect = () => {
-    connected.push("connected");
-    return redis.connect({ blocking: true });
-  };
-  const reading = new Reading(redis, { mayStart, connect });
-  t.teardown(() => reading.intake.stop());
-  await add(redis.client, SHARED, "1-0");
-  t.strictSame([reading.intake.isReading, connected], [false, []]);
-  start();
-  await until("the first read", () => reading.intake.isReading);
-  t.equal(reading.attached[0]!.get(SHARED.key), "1-0");
-});
 
 t.test("a burst is delivered in the order of its stream, each entry once", async (t) => {
   const redis = await openRedis(t);
@@ -143,20 +63,6 @@ t.test("nothing is acknowledged before it was delivered, and `settled` waits for
   });
   t.equal(await settled, "settled");
   t.equal(await pendingIn(redis.client, SHARED), 0);
-});
-
-t.test("who takes a stream over reads first what was handed out and not acknowledged", async (t) => {
-  const redis = await openRedis(t);
-  const { client } = redis;
-  for (const { key } of [SHARED, PARTITION, SYSTEM]) await client.xgroup("CREATE", key, GROUP, "0-0", "MKSTREAM");
-  for (const id of ["1-0", "2-0", "3-0"]) await add(client, SHARED, id);
-  await client.xreadgroup("GROUP", GROUP, "owner", "COUNT", 2, "STREAMS", SHARED.key, ">");
-  await client.xack(SHARED.key, GROUP, "1-0");
-  const reading = await startReading(t, redis);
-  t.equal(reading.attached[0]!.get(SHARED.key), "1-18446744073709551615", "the entry pending is yet to be delivered");
-  await until("all entries", () => reading.read === 2);
-  t.strictSame(reading.delivered, [`${SHARED.key} 2-0`, `${SHARED.key} 3-0`]);
-  t.equal(await pendingIn(client, SHARED), 0);
 });
 
 t.test("what could not be delivered is read again", async (t) => {
@@ -241,17 +147,6 @@ t.test("a connection that is cut is made again, without loss or repeat", async (
   await add(client, SHARED, "2-0");
   await until("the second", () => reading.read === 2);
   t.strictSame(reading.delivered, [`${SHARED.key} 1-0`, `${SHARED.key} 2-0`]);
-});
-
-t.test("a stop ends the wait for new entries, and leaves what comes later to the next owner", async (t) => {
-  const redis = await openRedis(t);
-  const first = await startReading(t, redis);
-  await first.intake.stop();
-  await add(redis.client, SHARED, "1-0");
-  const next = await startReading(t, redis);
-  await until("the entry", () => next.read === 1);
-  t.strictSame(first.delivered, []);
-  t.strictSame(next.delivered, [`${SHARED.key} 1-0`]);
 });
 
 const ENTRY = ["event_type", "order_created", "tenant_id", "acme", "payload", "{}"];
