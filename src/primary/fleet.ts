@@ -53,7 +53,9 @@ export class Fleet {
   readonly #watchdog: Watchdog;
   #gathering: { readonly timer: NodeJS.Timeout; readonly joined: Member[] } | null = null;
   #waiting: (() => void)[] = [];
-  #hasStarted = false;
+  /** The streams were shared out among those that started together. */
+  #hasGathered = false;
+  #wasServed = false;
   #rolling = false;
   #stopping = false;
 
@@ -81,12 +83,13 @@ export class Fleet {
     return this.#ownership.unitsOf(incarnation);
   }
 
-  /** Whether every worker that was started first has joined. */
+  /** Whether every stream has been read for the first time. */
   get hasStarted(): boolean {
-    return this.#hasStarted;
+    this.#wasServed ||= this.#ownership.unservedFor() === 0;
+    return this.#wasServed;
   }
 
-  /** Milliseconds for which some stream has had no reader; 0 when every stream has one. */
+  /** Milliseconds for which some stream has not been read; 0 when every stream is. */
   unservedFor(): number {
     return this.#ownership.unservedFor();
   }
@@ -190,6 +193,9 @@ export class Fleet {
       case "joined":
         this.#join(member);
         return;
+      case "reading":
+        this.#ownership.reading(incarnation, message.units);
+        return;
       case "released":
         this.#ownership.released(incarnation, message.move, message.told);
         return;
@@ -244,7 +250,7 @@ export class Fleet {
   #join(member: Member): void {
     member.stage = "joined";
     this.#restarts.joined(member.id);
-    if (this.#hasStarted) {
+    if (this.#hasGathered) {
       this.#ownership.joined(member.incarnation);
       return;
     }
@@ -256,7 +262,7 @@ export class Fleet {
   #gathered(): void {
     const { timer, joined } = this.#gathering!;
     clearTimeout(timer);
-    this.#hasStarted = true;
+    this.#hasGathered = true;
     for (const { incarnation } of joined) this.#ownership.joined(incarnation);
   }
 

@@ -45,13 +45,14 @@ function answerReady(response: ServerResponse, options: OperatorOptions): void {
 function problemsOf({ fleet, isStopping }: OperatorOptions): string[] {
   if (isStopping()) return ["draining"];
   const workers = fleet();
-  if (!workers?.hasStarted) return ["the workers are starting"];
+  if (workers === null) return ["the workers are starting"];
   const problems = workers.members().flatMap(({ id, stage, health }) => {
     if (stage !== "joined") return [];
     if (health === null) return [`worker ${id} has yet to report`];
     return health.problems.map((problem) => `worker ${id}: ${problem}`);
   });
-  if (workers.unservedFor() > MOVE_WITHIN_MS) problems.push("some streams have no reader");
+  if (!workers.hasStarted) problems.push("not every stream has been read yet");
+  else if (workers.unservedFor() > MOVE_WITHIN_MS) problems.push("some streams have no reader");
   return problems;
 }
 

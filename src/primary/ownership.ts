@@ -13,6 +13,8 @@ interface Member {
   /** May own units: it has joined, and is not to go. */
   eligible: boolean;
   readonly units: Set<UnitId>;
+  /** Those of them it has begun to read. */
+  readonly reading: Set<UnitId>;
 }
 
 /** Units on their way from one owner to the next, which reads nothing before everyone has heard all of the last one. */
@@ -48,7 +50,7 @@ export class Ownership {
 
   /** The process can be sent events by its siblings, and must hear of each that dies. */
   reachable(incarnation: number): void {
-    this.#members.set(incarnation, { eligible: false, units: new Set() });
+    this.#members.set(incarnation, { eligible: false, units: new Set(), reading: new Set() });
   }
 
   /** The process may own units from now on. */
@@ -57,6 +59,13 @@ export class Ownership {
     if (member === undefined) return;
     member.eligible = true;
     this.#settle();
+  }
+
+  /** The process has begun to read these, if it owns them. */
+  reading(incarnation: number, units: readonly UnitId[]): void {
+    const member = this.#members.get(incarnation);
+    for (const unit of units) if (member?.units.has(unit)) member.reading.add(unit);
+    this.#noteServed();
   }
 
   /** Takes all its units from a process that is to go. */
@@ -111,7 +120,7 @@ export class Ownership {
     return this.unitsOf(incarnation).length === 0 && !isReleasing;
   }
 
-  /** Milliseconds for which some unit has had no owner; 0 when every unit has one. */
+  /** Milliseconds for which some unit has not been read; 0 when every unit is. */
   unservedFor(): number {
     return this.#unservedSince === null ? 0 : this.#options.now() - this.#unservedSince;
   }
@@ -160,7 +169,15 @@ export class Ownership {
         );
       }
     }
-    const isServed = this.#free.size === 0 && [...this.#moves.values()].every(({ units }) => units.length === 0);
+    this.#noteServed();
+  }
+
+  #noteServed(): void {
+    const isRead = ({ units, reading }: Member) => reading.size === units.size;
+    const isServed =
+      this.#free.size === 0 &&
+      [...this.#moves.values()].every(({ units }) => units.length === 0) &&
+      [...this.#members.values()].every(isRead);
     if (isServed) this.#unservedSince = null;
     else this.#unservedSince ??= this.#options.now();
   }
@@ -181,7 +198,11 @@ export class Ownership {
     const number = ++this.#lastMove;
     const waitingFor = new Set([incarnation]);
     this.#moves.set(number, { from: incarnation, units, waitingFor, early: new Set(), released: false });
-    for (const unit of units) this.#members.get(incarnation)!.units.delete(unit);
+    const member = this.#members.get(incarnation)!;
+    for (const unit of units) {
+      member.units.delete(unit);
+      member.reading.delete(unit);
+    }
     this.#options.tell(incarnation, { kind: "release", units, move: number });
   }
 }

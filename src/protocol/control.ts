@@ -80,6 +80,8 @@ export type ToPrimary =
   | { readonly kind: "reachable" }
   /** Linked up with every sibling known, and clients are taken. */
   | { readonly kind: "joined" }
+  /** These are being read, among those the worker was given. */
+  | { readonly kind: "reading"; readonly units: readonly UnitId[] }
   /** Nothing of the move's units is on its way any more but to these siblings, each of which will say `handed-over`. */
   | { readonly kind: "released"; readonly move: number; readonly told: readonly number[] }
   /** Everything the units' last owner sent has been delivered here. */

@@ -51,6 +51,8 @@ export class DeliverPath {
   readonly #progress: Progress;
   readonly #readers: Readers;
   readonly #lag: Lag;
+  /** What the primary gave us. */
+  readonly #units = new Set<UnitId>();
   #measuring = false;
 
   constructor(options: DeliverPathOptions) {
@@ -105,12 +107,14 @@ export class DeliverPath {
       const position = positions.get(key);
       return position === undefined ? [] : [[key, position.id]];
     });
+    for (const unit of units) this.#units.add(unit);
     await this.#readers.take(streams, new Map(known));
   }
 
   /** Stops reading these, and tells every sibling where they stand. */
   async release(units: readonly UnitId[], move: number): Promise<void> {
     const keys = this.#streamsOf(units).map(({ key }) => key);
+    for (const unit of units) this.#units.delete(unit);
     const processed = await this.#readers.release(keys);
     this.#progress.remove(keys);
     this.#lag.forget(keys);
@@ -162,6 +166,12 @@ export class DeliverPath {
 
   close(): void {
     this.#relay.close();
+  }
+
+  #tellReading(): void {
+    const read = new Set(this.#progress.all().map(([key]) => key));
+    const units = [...this.#units].filter((unit) => this.#streamsOf([unit]).every(({ key }) => read.has(key)));
+    this.#options.tellPrimary({ kind: "reading", units });
   }
 
   #streamsOf(units: readonly UnitId[]): StreamRef[] {
@@ -223,6 +233,7 @@ export class DeliverPath {
         this.#progress.add(attached.keys());
         this.#ownersAt(entries);
         relay.announceProgress(entries);
+        this.#tellReading();
       },
       onRead: (entries, byStream) => {
         metrics.eventsRead(entries);

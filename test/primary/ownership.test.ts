@@ -62,10 +62,13 @@ class Example {
     this.ownership = new Ownership({ units, tell, now: () => this.now });
   }
 
-  /** What was told since the last time. */
+  /** What was told since the last time. Who was told to take units over reads them from then on. */
   told(): Told[] {
     const told = this.#told;
     this.#told = [];
+    for (const [incarnation, message] of told) {
+      if (message.kind === "take-over") this.ownership.reading(incarnation, message.units);
+    }
     return told;
   }
 
@@ -268,6 +271,8 @@ t.test("how long a unit has been without an owner is counted from when the first
   for (const [incarnation, message] of example.told()) {
     if (message.kind === "gone") ownership.handedOver(incarnation, message.move);
   }
+  t.equal(ownership.unservedFor(), 500, "who has an owner is not yet read");
+  example.told();
   t.equal(ownership.unservedFor(), 0);
 });
 

@@ -202,6 +202,7 @@ export class SimulatedWorkers {
     );
     const message = process?.said.shift();
     if (message?.kind === "released") this.ownership.released(process!.incarnation, message.move, message.told);
+    if (message?.kind === "reading") this.ownership.reading(process!.incarnation, message.units);
     if (message?.kind === "handed-over") this.ownership.handedOver(process!.incarnation, message.move);
   }
 
@@ -241,6 +242,7 @@ export class SimulatedWorkers {
       case "take-over":
         for (const unit of message.units) process.holds.add(unit);
         for (const unit of message.units) this.#send(process, { unit });
+        process.said.push({ kind: "reading", units: message.units });
         return;
       case "release":
         for (const unit of message.units) assert.ok(process.holds.has(unit), "only what one has can be released");

@@ -5,6 +5,7 @@ import type { BatchSection } from "../../../src/protocol/batch.ts";
 import { partitionStream, type StreamRef, sharedStream } from "../../../src/protocol/stream.ts";
 import type { RedisClient } from "../../../src/redis/connect.ts";
 import { Intake, type IntakeOptions } from "../../../src/worker/intake/intake.ts";
+import { continuityOf } from "../../../src/worker/resume/gaps.ts";
 import { until } from "../../support/until.ts";
 import { LAYOUT } from "../fanout/listener.ts";
 import type { OpenRedis } from "../redis-fixture.ts";
@@ -20,6 +21,7 @@ export class Reading {
   readonly delivered: string[] = [];
   readonly attached: ReadonlyMap<string, string>[] = [];
   readonly deadLetters: string[] = [];
+  readonly gaps: string[] = [];
   read = 0;
 
   constructor({ client, connect }: OpenRedis, options: Partial<IntakeOptions> = {}) {
@@ -32,7 +34,14 @@ export class Reading {
       connect: () => connect({ blocking: true }),
       encode: async (raw) => encodeEvents(raw, { msgpack: false }),
       deliver: async (sections) => this.note(sections),
-      onAttached: (positions) => this.attached.push(positions),
+      onAttached: async (positions) => {
+        this.attached.push(positions);
+      },
+      compare: (stream, id, state, announced) => continuityOf(stream.topic, { id, epoch: 0 }, state, announced).gap,
+      onMissed: ({ key }, { reason, from, to }) => this.gaps.push(`${key} ${reason} ${from} ${to}`),
+      onReset: async ({ key }) => {
+        this.gaps.push(`${key} reset`);
+      },
       onRead: (entries) => {
         this.read += entries;
       },
