@@ -97,7 +97,7 @@ export class Returning {
     const { tenant, channel, format, filter, room } = this.#connection;
     const audience = `${encodeURIComponent(tenant)}/${channel.name}/${format}/${filter.key}`;
     const key = `${audience}/${this.cursor()}/${index}/${room}`;
-    const known = blocks.get(key, source.upTo);
+    const known = blocks.get(key);
     if (known !== undefined) return known;
     const { block, isPersonal } = this.#compose(index, source);
     if (!isPersonal) blocks.add(key, block);
@@ -118,9 +118,8 @@ export class Returning {
       if (event.target !== "") isPersonal = true;
       if (backlog.wants(event)) composed.add(format, channel, event, cursorOf(event.id));
     }
-    const isLast = at === end;
     const { bytes: frames, ends } = composed;
-    return { block: { frames, ends, upTo: isLast ? upTo : events.at(at - 1)!.id, isLast }, isPersonal };
+    return { block: { frames, ends, upTo: at === end ? upTo : events.at(at - 1)!.id }, isPersonal };
   }
 
   async #awaitRoom(): Promise<boolean> {

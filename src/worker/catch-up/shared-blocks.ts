@@ -7,8 +7,6 @@ export interface Block {
   readonly ends: readonly number[];
   /** Where a connection stands that got them. */
   readonly upTo: EntryId;
-  /** The stretch ends here because nothing more was there, not because the block was full. */
-  readonly isLast: boolean;
 }
 
 /** What a block counts besides its frames. */
@@ -29,15 +27,11 @@ export class SharedBlocks {
     this.#maxBytes = maxBytes;
   }
 
-  /**
-   * @param key tells everything the frames depend on: tenant, channel, format, filter, position, stream and size.
-   * @param upTo where the stream ends by now.
-   */
-  get(key: string, upTo: EntryId): Block | undefined {
+  /** @param key tells everything the frames depend on: tenant, channel, format, filter, position, stream and size. */
+  get(key: string): Block | undefined {
     const block = this.#blocks.get(key);
     if (block === undefined) return undefined;
     this.#remove(key, block);
-    if (block.isLast && block.upTo !== upTo) return undefined;
     this.#put(key, block);
     return block;
   }

@@ -133,7 +133,7 @@ t.test("a cursor of another epoch is one of another stream, be it older or newer
   const first = await world.visit(new Visitor("acme", sse));
   await producer.add(2);
   await world.deliver();
-  const old = first.position;
+  const old = first.frames.at(-1)!.id;
   await startAnew(client, 11, 12, 13);
   world.reset(ORDERS, 2);
   await world.deliver();
@@ -143,7 +143,7 @@ t.test("a cursor of another epoch is one of another stream, be it older or newer
   t.strictSame(again.story, [reset("2-0"), 11, 12, 13], "where its ids alone would have hidden the loss of 11 and 12");
   const elsewhere = new World(client);
   await elsewhere.deliver();
-  const newer = await elsewhere.visit(new Visitor("acme", sse), first.position);
+  const newer = await elsewhere.visit(new Visitor("acme", sse), first.frames.at(-1)!.id);
   await elsewhere.allLive([newer]);
   t.strictSame(newer.story, [reset("3-0"), 11, 12, 13], "on a worker that has yet to hear of it");
 });

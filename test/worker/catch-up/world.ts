@@ -79,11 +79,6 @@ export class Visitor extends Listener implements Connection {
     this.#sent(ends.length);
   }
 
-  /** The cursor of the last frame, or where it stood at first. */
-  get position(): string {
-    return this.frames.at(-1)?.id ?? this.greeting;
-  }
-
   writable(): Promise<void> {
     return this.#wakeable;
   }
