@@ -65,4 +65,44 @@ for (const place of PLACES.slice(0, 2)) {
       { kind: "event", data: 6 },
     ]);
   });
+
+  t.test(`a deleted entry of a ${place.key} stream makes a gap only for whoever has not seen it`, async (t) => {
+    const { redis, gateway } = await startForgetful(t);
+    const tenant = newTenant();
+    const token = gateway.token({ tenant });
+    const key = ordersKey(place, tenant);
+    const first = await follow(t, gateway, "/stream", { token });
+    const ids: string[] = [];
+    for (const n of numbers(8)) ids.push(await addEvent(redis, { tenant_id: tenant, payload: n }, place));
+    const positions = (await first.take(8)).map(({ id }) => id!);
+    first.cut();
+    await redis.xdel(key, ids[3]!);
+    const comeBack = async (index: number) => follow(t, gateway, "/ws", { token, lastEventId: positions[index]! });
+    for (const index of [3, 4]) {
+      t.match(
+        await (await comeBack(index)).take(7 - index),
+        numbers(8)
+          .slice(index + 1)
+          .map((data) => ({ kind: "event", data })),
+        "at the deleted entry or behind it nothing is missing",
+      );
+    }
+    const { gap, events } = await gapThenEvents(await comeBack(1), 5);
+    t.match(gap, { stream: "orders", reason: "trimmed", to: ids[3]! });
+    t.same(events, [2, 4, 5, 6, 7]);
+  });
+
+  t.test(`the one entry ever removed from a ${place.key} stream is not missed by whoever saw it`, async (t) => {
+    const { redis, gateway } = await startForgetful(t);
+    const tenant = newTenant();
+    const token = gateway.token({ tenant });
+    const first = await follow(t, gateway, "/stream", { token });
+    const id = await addEvent(redis, { tenant_id: tenant, payload: "seen" }, place);
+    await first.take(1);
+    first.cut();
+    await addEvent(redis, { tenant_id: tenant, payload: "next" }, place);
+    await redis.xdel(ordersKey(place, tenant), id);
+    const again = await follow(t, gateway, "/stream", { token, lastEventId: first.position() });
+    t.match(await again.take(1), [{ kind: "event", data: "next" }]);
+  });
 }
