@@ -1,7 +1,7 @@
 import type { EntryId } from "./entry-id.js";
 import { entryTime } from "./entry-id.js";
 import { readName } from "./identity.js";
-import { unpackMessage } from "./msgpack.js";
+import { packMessage, unpackMessage } from "./msgpack.js";
 import { fitsUtf8, hasControlCharacter, isWellFormed } from "./text.js";
 
 /** One event as it leaves a stream entry of either form, checked. */
@@ -90,12 +90,20 @@ function parseCompact(topic: string, id: EntryId, packed: Uint8Array): GatewayEv
   const payloadJson = stringifyPayload(values.payload);
   if (payloadJson === null) return "payload_not_json";
   const event = makeEvent(topic, id, values, values.payload, payloadJson);
-  return typeof event !== "string" && hasReplacedBytes(event) ? "invalid_utf8" : event;
+  return typeof event !== "string" && hasReplacedBytes(event, packed) ? "invalid_utf8" : event;
 }
 
 /** The MessagePack reader puts U+FFFD where bytes are not UTF-8, so two different names would read as one. */
-function hasReplacedBytes({ tenant, type, targetUser = "" }: GatewayEvent): boolean {
-  return [tenant, type, targetUser].some((name) => name.includes("\ufffd"));
+function hasReplacedBytes({ tenant, type, targetUser = "" }: GatewayEvent, packed: Uint8Array): boolean {
+  // A name may hold that character itself, and then stands in the entry as it is.
+  return [tenant, type, targetUser].some((name) => name.includes("\ufffd") && !holds(packed, packMessage(name)));
+}
+
+function holds(bytes: Uint8Array, part: Uint8Array): boolean {
+  for (let at = bytes.indexOf(part[0]!); at >= 0; at = bytes.indexOf(part[0]!, at + 1)) {
+    if (part.every((byte, i) => byte === bytes[at + i])) return true;
+  }
+  return false;
 }
 
 function parseFields(topic: string, id: EntryId, fields: EntryFields): GatewayEvent | DeadLetterReason {

@@ -134,6 +134,18 @@ t.test("bytes that are not UTF-8 never become part of a name", async (t) => {
   }
 });
 
+t.test(
+  "a name may hold the character that stands for broken bytes, and stays another than the broken one",
+  async (t) => {
+    for (const name of ["tenant_id", "event_type", "target_user_id"]) {
+      const event = parsed(compactOf({ ...required, payload: 1, [name]: "a\ufffdb" }));
+      t.ok([event.tenant, event.type, event.targetUser].includes("a\ufffdb"), name);
+      const whole = packedWith({ ...required, payload: "a\ufffdb!" }, name, bytes("a", [0xff], "b"));
+      t.equal(parse([Buffer.from("m"), whole]), "invalid_utf8", name);
+    }
+  },
+);
+
 t.test("what an entry holds besides is not looked at, and need not be text", async (t) => {
   const more = [Buffer.from("trace"), Buffer.from([0xff, 0x00]), Buffer.from([0xff]), Buffer.from("x")];
   const event = parsed([...more, ...fieldsOf({ ...required, payload: "1", user_id: "u-1", version: "" })]);
