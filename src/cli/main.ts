@@ -8,6 +8,9 @@ import { makeProgram } from "./program.js";
 const FAILURE_EXIT_CODE = 1;
 const USAGE_EXIT_CODE = 2;
 
+// A token on the command line is no longer shown by ps from here on.
+process.title = "ragline-gateway";
+
 try {
   await makeProgram().parseAsync();
 } catch (error) {

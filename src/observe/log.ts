@@ -3,7 +3,8 @@ import { type Logger, pino } from "pino";
 export type Log = Logger;
 
 /** Names under which a secret could reach a log line; their values are never written. */
-const SECRET_PATHS = ["token", "authorization", "password", "secret", "*.token", "*.authorization", "*.password"];
+const SECRET_NAMES = ["token", "authorization", "password", "secret"];
+const SECRET_PATHS = [...SECRET_NAMES, ...SECRET_NAMES.map((name) => `*.${name}`)];
 
 /** JSON lines on standard output. */
 export function openLog(level: string, bindings: Readonly<Record<string, unknown>>): Log {

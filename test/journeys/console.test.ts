@@ -150,6 +150,34 @@ t.test("without tokens the page asks for them, and follows those that are pasted
   await shows(panel, 1);
 });
 
+t.test("the page and its files may load, run, frame and tell nothing foreign", async (t) => {
+  const page = await request(`${gateway.url}/`);
+  const files = [...page.text.matchAll(/(?:src|href)="([^"#]+\.(?:js|css))"/g)].map(
+    ([, path]) => new URL(path!, `${gateway.url}/`).href,
+  );
+  t.ok(files.length >= 2);
+  for (const { status, headers } of [page, ...(await Promise.all(files.map((url) => request(url))))]) {
+    t.equal(status, 200);
+    const policy = new Map(
+      String(headers["content-security-policy"])
+        .split("; ")
+        .map((part) => part.split(/ (.*)/s) as [string, string]),
+    );
+    t.equal(policy.get("default-src"), "'none'");
+    for (const kind of ["script-src", "style-src", "connect-src"]) t.equal(policy.get(kind), "'self'", kind);
+    for (const kind of ["base-uri", "form-action", "frame-ancestors"]) t.equal(policy.get(kind), "'none'", kind);
+    t.notMatch(String(headers["content-security-policy"]), /unsafe|\*|https?:/);
+    t.match(headers, {
+      "x-content-type-options": "nosniff",
+      "x-frame-options": "DENY",
+      "referrer-policy": "no-referrer",
+      "cross-origin-opener-policy": "same-origin",
+      "cross-origin-resource-policy": "same-origin",
+    });
+    t.notOk(headers["access-control-allow-origin"]);
+  }
+});
+
 t.test("the page runs no foreign script and is served with its type", async (t) => {
   const { status, headers, text } = await request(`${gateway.url}/`);
   t.equal(status, 200);

@@ -23,6 +23,13 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
 const RETRY_AFTER_SECONDS = 1;
 const RETRY_AFTER_SPREAD_SECONDS = 5;
 
+/** An answer is for the bearer of one token, and is data. */
+const JSON_HEADERS: Headers = {
+  "content-type": "application/json",
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+};
+
 /** Must not be called once the response was aborted. */
 export function respond(response: HttpResponse, status: number, headers: Headers, body: string | Uint8Array): void {
   response.cork(() => {
@@ -33,7 +40,7 @@ export function respond(response: HttpResponse, status: number, headers: Headers
 }
 
 export function respondJson(response: HttpResponse, status: number, headers: Headers, body: unknown): void {
-  respond(response, status, { ...headers, "content-type": "application/json" }, JSON.stringify(body));
+  respond(response, status, { ...headers, ...JSON_HEADERS }, JSON.stringify(body));
 }
 
 /** Answers with the code's status and `{"error":{"code","message"}}`. To be called by way of the context, which counts it. */

@@ -15,6 +15,7 @@ const STREAM_HEADERS: Headers = {
   "cache-control": "no-cache, no-transform",
   // nginx would hold events back otherwise.
   "x-accel-buffering": "no",
+  "x-content-type-options": "nosniff",
 };
 const LEAST_RETRY_MS = 2_000;
 const RETRY_SPREAD_MS = 3_000;
