@@ -2,13 +2,14 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import type { Benchmark } from "./support/benchmark.ts";
+import type { Benchmark, BenchOptions } from "./support/benchmark.ts";
 import { machineLine, versionsLine } from "./support/machine.ts";
 import { printReport } from "./support/print.ts";
 import { MachineLimitError } from "./support/process-usage.ts";
 
-const USAGE = `npm run bench -- NAME | all [--quick] [--json] [--seconds N] [--seed N]
+const USAGE = `npm run bench -- NAME [PART…] | all [--quick] [--json] [--seconds N] [--seed N]
 
+  PART     of prove: the scenarios to run
   --quick  fewer and shorter runs
   --json   the result as JSON, with all: a line for each
   --seconds, --seed  whole numbers, for those that name them
@@ -28,7 +29,7 @@ const { values, positionals } = parseArgs({
     seed: { type: "string" },
   },
 });
-const [name] = positionals;
+const [name, ...only] = positionals;
 
 if (values.help === true || name === undefined) {
   console.log(USAGE + (await listQuestions()));
@@ -38,22 +39,24 @@ if (values.help === true || name === undefined) {
   console.error(`there is no benchmark named ${name}; --help lists them`);
   process.exitCode = 2;
 } else {
-  await runBenchmark(name, values.quick ?? false, values.json ?? false);
+  const { quick = false, json = false } = values;
+  const [seconds, seed] = [wholeNumber(values.seconds), wholeNumber(values.seed)];
+  await runBenchmark(name, { quick, seconds, seed, only }, json);
 }
 
-async function runBenchmark(name: string, quick: boolean, json: boolean): Promise<void> {
+async function runBenchmark(name: string, options: BenchOptions, json: boolean): Promise<void> {
+  const { quick } = options;
   // What was started ends when this process does.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
-  const limit = quick ? LIMIT.quick : LIMIT.full;
+  const { question, run, limitSeconds = LIMIT } = await load(name);
+  const limit = quick ? limitSeconds.quick : limitSeconds.full;
   setTimeout(() => {
     console.error(`${name} did not end within ${limit} s`);
     process.exit(1);
   }, limit * 1e3).unref();
 
-  const { question, run } = await load(name);
   const [machine, versions] = [machineLine(), versionsLine()];
   if (!json) console.log(`${name}: ${question}\n${machine}\n${versions}\n`);
-  const options = { quick, seconds: wholeNumber(values.seconds), seed: wholeNumber(values.seed) };
   const report = await run(options).catch((error: Error) => {
     console.error(`${name} failed: ${error instanceof MachineLimitError ? error.message : error.stack}`);
     process.exit(1);

@@ -1,6 +1,8 @@
 /** What `bench/NAME.ts` exports: one question, and the measurement that answers it. */
 export interface Benchmark {
   readonly question: string;
+  /** Seconds after which it has hung, where that takes longer than usual. */
+  readonly limitSeconds?: { readonly quick: number; readonly full: number };
   run(options: BenchOptions): Promise<Report>;
 }
 
@@ -11,6 +13,8 @@ export interface BenchOptions {
   readonly seconds: number | undefined;
   /** Of what is chosen at random; undefined: another one each time. */
   readonly seed: number | undefined;
+  /** Parts of the benchmark to run; none: all. */
+  readonly only: readonly string[];
 }
 
 export interface Report {
@@ -19,6 +23,8 @@ export interface Report {
   readonly notes: readonly string[];
   /** Events that were missing, doubled, out of turn or another tenant's: the run has failed. */
   readonly problems?: readonly string[];
+  /** In a word, last. */
+  readonly verdict?: string;
 }
 
 export interface Table {

@@ -12,6 +12,8 @@ const READY_WITHIN_MS = 20_000;
 
 /** The built gateway, in processes of its own: the primary first, then the workers. */
 export interface BenchGateway extends Server {
+  /** Address of the operator listener. */
+  readonly admin: string;
   readonly workerPids: readonly number[];
   /** Of each worker, as it last reported them: up to a second ago. */
   connections(): Promise<number[]>;
@@ -22,15 +24,18 @@ export interface GatewayOptions {
   readonly workers: number;
   /** Settings beside those of every benchmark. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Gets what it logs; without it, that goes where our own output goes. */
+  readonly onLog?: (text: string) => void;
 }
 
 interface Status {
   workers: { pid: number; connections: { sse: number; websocket: number } }[];
 }
 
-export async function startGateway({ redisUrl, workers, settings }: GatewayOptions): Promise<BenchGateway> {
+export async function startGateway(options: GatewayOptions): Promise<BenchGateway> {
+  const { redisUrl, workers, settings, onLog } = options;
   const [port, adminPort] = [await freePort(), await freePort()];
-  const child = spawnServer([MAIN], {
+  const env = {
     REDIS_URL: redisUrl,
     HOST: "127.0.0.1",
     PORT: String(port),
@@ -40,7 +45,8 @@ export async function startGateway({ redisUrl, workers, settings }: GatewayOptio
     RAGLINE_DRAIN_SECONDS: "0",
     LOG_LEVEL: "error",
     ...(settings ?? { JWT_SECRET_KEY: SECRET }),
-  });
+  };
+  const child = spawnServer([MAIN], env, onLog);
   const admin = `http://127.0.0.1:${adminPort}`;
   try {
     await whenReady(`${admin}/health/ready`, child);
@@ -48,7 +54,7 @@ export async function startGateway({ redisUrl, workers, settings }: GatewayOptio
     const workerPids = (await status()).workers.map(({ pid }) => pid);
     const connections = async () =>
       (await status()).workers.map((worker) => worker.connections.sse + worker.connections.websocket);
-    return { port, pids: [child.pid!, ...workerPids], workerPids, connections, stop: () => endServer(child) };
+    return { admin, port, pids: [child.pid!, ...workerPids], workerPids, connections, stop: () => endServer(child) };
   } catch (error) {
     await endServer(child);
     throw error;

@@ -1,9 +1,10 @@
 import type { Report, Table } from "./benchmark.ts";
 
-export function printReport({ tables, notes, problems = [] }: Report): void {
+export function printReport({ tables, notes, problems = [], verdict }: Report): void {
   for (const table of tables) printTable(table);
   console.log(notes.map((note) => `- ${note}`).join("\n"));
   for (const problem of problems) console.log(`FAILED ${problem}`);
+  if (verdict !== undefined) console.log(`\n${verdict}`);
 }
 
 function printTable({ title, rows }: Table): void {

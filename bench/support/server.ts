@@ -12,13 +12,22 @@ export interface Server {
 
 const STOP_WITHIN_MS = 15_000;
 
-/** Starts a program of Node's on the servers' cores; it does not outlive this process. */
-export function spawnServer(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+/**
+ * Starts a program of Node's on the servers' cores; it does not outlive this process.
+ * @param onLog gets what it writes; without it, that goes where our own output goes.
+ */
+export function spawnServer(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  onLog?: (text: string) => void,
+): ChildProcess {
   const [command, ...rest] = onServerCores([process.execPath, ...args]);
+  const output = onLog === undefined ? "inherit" : "pipe";
   const child = spawn(command!, rest, {
     env: { PATH: process.env.PATH, ...env },
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", output, output],
   });
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", onLog!);
   const kill = () => child.kill("SIGKILL");
   process.on("exit", kill);
   child.on("exit", () => process.off("exit", kill));
