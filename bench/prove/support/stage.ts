@@ -81,23 +81,26 @@ async function setUp(
 
 /** @returns what did not come of it that must. */
 async function doHarm({ run }: Scenario, scene: Scene): Promise<string[]> {
-  const { quick, publisher, gateway, crowd } = scene;
+  const { quick, publisher } = scene;
   const peaceMs = quick ? PEACE_MS.quick : PEACE_MS.full;
-  try {
-    publisher.resume();
-    await delay(peaceMs);
-    await run(scene);
-    await delay(peaceMs);
-    await gateway.untilReady(READY_AGAIN_WITHIN_MS);
-    await publisher.pause();
-    await publisher.mark(SETTLE_WITHIN_MS);
-    await crowd.calm();
-    await crowd.settle(publisher.last(), "all", SETTLE_WITHIN_MS);
-    await delay(AFTERWARDS_MS);
-    return [];
-  } catch (error) {
-    return [(error as Error).message];
-  }
+  const failures: string[] = [];
+  const attempt = (step: Promise<unknown>) => step.catch((error: Error) => failures.push(error.message));
+  publisher.resume();
+  await delay(peaceMs);
+  await attempt(run(scene));
+  await delay(peaceMs);
+  await attempt(settle(scene));
+  return failures;
+}
+
+/** Resolves once every client has everything, and had time to get more than that. */
+async function settle({ publisher, gateway, crowd }: Scene): Promise<void> {
+  await gateway.untilReady(READY_AGAIN_WITHIN_MS);
+  await publisher.pause();
+  await publisher.mark(SETTLE_WITHIN_MS);
+  await crowd.calm();
+  await crowd.settle(publisher.last(), "all", SETTLE_WITHIN_MS);
+  await delay(AFTERWARDS_MS);
 }
 
 async function conclude(scene: Scene, setting: Setting, failures: readonly string[]): Promise<Judgement> {
