@@ -1,10 +1,20 @@
 import { randomInt } from "node:crypto";
 import { avalanche } from "./prove/avalanche.ts";
 import { jitter } from "./prove/jitter.ts";
+import { redisFlushed, streamDeleted, streamTrimmed } from "./prove/redis-emptied.ts";
+import { redisFailover } from "./prove/redis-failover.ts";
+import { redisHalfOpen } from "./prove/redis-half-open.ts";
+import { redisHangs } from "./prove/redis-hangs.ts";
+import { redisLost } from "./prove/redis-lost.ts";
+import { redisEvicts, redisFull } from "./prove/redis-memory.ts";
+import { redisPassword } from "./prove/redis-password.ts";
+import { redisKilled, redisRestart } from "./prove/redis-restart.ts";
+import { slowClients } from "./prove/slow-clients.ts";
 import { Crowd } from "./prove/support/crowd.ts";
 import { Random } from "./prove/support/random.ts";
 import type { Scenario } from "./prove/support/scenario.ts";
 import { type Outcome, play } from "./prove/support/stage.ts";
+import { rollingRestart, workerHangs, workersKilled } from "./prove/worker-harm.ts";
 import type { BenchOptions, Report } from "./support/benchmark.ts";
 import { coresLine, moveToClientCores } from "./support/cores.ts";
 import { assertOpenFiles } from "./support/process-usage.ts";
@@ -13,7 +23,26 @@ export const question = "Does every client get every event once and in order, wh
 
 export const limitSeconds = { quick: 900, full: 2_400 };
 
-const SCENARIOS: readonly Scenario[] = [jitter, avalanche];
+const SCENARIOS: readonly Scenario[] = [
+  jitter,
+  avalanche,
+  slowClients,
+  redisRestart,
+  redisKilled,
+  redisLost,
+  redisHangs,
+  redisFlushed,
+  streamDeleted,
+  streamTrimmed,
+  redisFull,
+  redisEvicts,
+  redisFailover,
+  redisPassword,
+  redisHalfOpen,
+  workersKilled,
+  workerHangs,
+  rollingRestart,
+];
 const MOST_CLIENTS = { quick: 1_100, full: 4_100 };
 
 export async function run({ quick, seed = randomInt(2 ** 31), only }: BenchOptions): Promise<Report> {
@@ -25,7 +54,8 @@ export async function run({ quick, seed = randomInt(2 ** 31), only }: BenchOptio
   const problems: string[] = [];
   const crowd = new Crowd();
   for (const scenario of chosen(only)) {
-    const { name } = scenario;
+    const { name, what } = scenario;
+    console.error(`\n${name}: ${what}`);
     const outcome = await play(scenario, { quick, seed, random: new Random(seed, name), crowd });
     console.error(progressLine(name, outcome));
     rows.push(rowOf(name, outcome));
@@ -45,7 +75,7 @@ function chosen(names: readonly string[]): readonly Scenario[] {
 }
 
 function progressLine(name: string, { seconds, problems }: Outcome): string {
-  return `${name.padEnd(24)} ${problems.length === 0 ? "passed" : "FAILED"} after ${seconds} s`;
+  return `${name} ${problems.length === 0 ? "passed" : "FAILED"} after ${seconds} s`;
 }
 
 function rowOf(name: string, { clients, events, cuts, totals, seconds }: Outcome) {
