@@ -61,6 +61,10 @@ async function openScene(t: Test): Promise<Scene> {
         positions.advance(streamKey, lastId);
       }
     },
+    onUninterested: () => {},
+    compare: () => null,
+    onMissed: () => {},
+    onReset: () => {},
     tellPrimary: (message) => told.push(message),
     metrics: openWorkerMetrics(),
     log: openLog("silent", {}),
@@ -92,7 +96,7 @@ t.test("what is taken over is read, broadcast here and relayed to those who want
   await Promise.all([path.interest.acquire("acme", false), sibling.want(["acme", false])]);
   t.notOk(positions.isKnown([SHARED_ORDERS]));
   await path.takeOver([UNIT]);
-  await until("the first read", () => path.isReading);
+  await until("the first read", () => said(scene, "reading").length > 0);
   t.ok(positions.isKnown([SHARED_ORDERS]));
   await add(client, "1-0");
   await until("the entry on both", () => scene.delivered.length === 1 && sibling.received.length === 1);
@@ -106,7 +110,7 @@ t.test(
     const { client, path, positions, sibling } = scene;
     await sibling.want(["acme", false]);
     await path.takeOver([UNIT]);
-    await until("the first read", () => path.isReading);
+    await until("the first read", () => said(scene, "reading").length > 0);
     let open = () => {};
     scene.gate = new Promise((resolve) => {
       open = resolve;
