@@ -24,7 +24,7 @@ export type RelayMessage =
   | { readonly kind: "handover"; readonly move: number; readonly positions: readonly StreamPositionEntry[] };
 
 export type InterestEntry = readonly [tenant: string, msgpack: boolean];
-/** The epoch is left out while it is 0. */
+/** Without an epoch: 0. */
 export type StreamPositionEntry = readonly [key: string, id: EntryId, epoch?: number];
 
 const LENGTH_BYTES = 4;

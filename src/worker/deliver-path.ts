@@ -10,7 +10,7 @@ import type { Gap } from "../protocol/websocket.js";
 import { connectRedis, type RedisClient, type RedisTarget } from "../redis/connect.js";
 import { countReset, readEpochs } from "../redis/epochs.js";
 import { Interest } from "./fanout/interest.js";
-import { type Positions, positionEntry } from "./fanout/positions.js";
+import type { Positions } from "./fanout/positions.js";
 import { Progress } from "./fanout/progress.js";
 import { Relay } from "./fanout/relay.js";
 import { type CompareStream, Intake } from "./intake/intake.js";
@@ -56,9 +56,9 @@ export class DeliverPath {
   #measuring = false;
 
   constructor(options: DeliverPathOptions) {
-    const { assignment, positions, broadcast, tellPrimary, redis, now } = options;
+    const { assignment, broadcast, tellPrimary, redis, now } = options;
     this.#options = options;
-    this.#progress = new Progress(positions);
+    this.#progress = new Progress();
     this.#lag = new Lag(options.commands, now);
     this.#readers = new Readers({ mode: redis.mode, open: (...what) => this.#openIntake(...what) });
     this.#relay = new Relay({
@@ -119,12 +119,7 @@ export class DeliverPath {
     this.#progress.remove(keys);
     this.#lag.forget(keys);
     this.#options.positions.disown(keys);
-    const told = this.#relay.handOver(
-      move,
-      [...processed].map(([key, id]) =>
-        positionEntry(key, { id, epoch: this.#options.positions.get(key)?.epoch ?? 0 }),
-      ),
-    );
+    const told = this.#relay.handOver(move, this.#entries(processed));
     this.#options.tellPrimary({ kind: "released", move, told });
   }
 
@@ -168,6 +163,13 @@ export class DeliverPath {
     this.#relay.close();
   }
 
+  #entries(positions: Iterable<readonly [key: string, id: EntryId]>): StreamPositionEntry[] {
+    return [...positions].map(([key, id]) => {
+      const epoch = this.#options.positions.get(key)?.epoch ?? 0;
+      return epoch === 0 ? [key, id] : [key, id, epoch];
+    });
+  }
+
   #tellReading(): void {
     const read = new Set(this.#progress.all().map(([key]) => key));
     const units = [...this.#units].filter((unit) => this.#streamsOf([unit]).every(({ key }) => read.has(key)));
@@ -190,13 +192,13 @@ export class DeliverPath {
     this.#options.tellPrimary({ kind: "handed-over", move });
   }
 
-  #openIntake(streams: readonly StreamRef[], processed: ReadonlyMap<string, EntryId>, continues: boolean): Intake {
+  #openIntake(streams: readonly StreamRef[], known: ReadonlyMap<string, EntryId>, continues: boolean): Intake {
     const { assignment, redis, commands, pool, broadcast, compare, onMissed, onReset, metrics, log } = this.#options;
     const [relay, interest] = [this.#relay, this.interest];
     return new Intake({
       group: assignment.group,
       streams,
-      processed,
+      known,
       continues,
       commands,
       connect: () =>
@@ -212,6 +214,7 @@ export class DeliverPath {
         }),
       deliver: async (sections) => {
         const handedOver = relay.relay(sections);
+        this.#progress.note(this.#entries(sections.map(({ streamKey, lastId }) => [streamKey, lastId])));
         broadcast(sections);
         await handedOver;
       },
@@ -230,7 +233,7 @@ export class DeliverPath {
       onAttached: async (attached) => {
         const epochs = await readEpochs(commands);
         const entries = [...attached].map(([key, id]): StreamPositionEntry => [key, id, epochs.get(key) ?? 0]);
-        this.#progress.add(attached.keys());
+        this.#progress.note(entries);
         this.#ownersAt(entries);
         relay.announceProgress(entries);
         this.#tellReading();

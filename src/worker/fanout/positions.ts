@@ -1,6 +1,5 @@
 import { cursorHead, EVENT_MARK, encodePosition, type Position, topicPart, topicTag } from "../../protocol/cursor.js";
 import { compareEntryIds, type EntryId, ZERO_ID } from "../../protocol/entry-id.js";
-import type { StreamPositionEntry } from "../../protocol/relay.js";
 import { partitionStream, type StreamLayout, sharedStream } from "../../protocol/stream.js";
 
 /** @param eventStream key of the stream that holds the event whose cursor is written; absent for any other cursor. */
@@ -107,10 +106,6 @@ export class Positions {
     }
     return stream;
   }
-}
-
-export function positionEntry(key: string, { id, epoch }: Position): StreamPositionEntry {
-  return epoch === 0 ? [key, id] : [key, id, epoch];
 }
 
 function setPosition(stream: StreamPosition, { id, epoch }: Position): void {

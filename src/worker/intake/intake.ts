@@ -23,8 +23,8 @@ import { Canary } from "./canary.js";
 export interface IntakeOptions {
   readonly group: string;
   readonly streams: readonly StreamRef[];
-  /** What is known to have been delivered, for streams whose group has to be made again. */
-  readonly processed: ReadonlyMap<string, EntryId>;
+  /** About where the streams stood lately, in case the group has to be made again. */
+  readonly known: ReadonlyMap<string, EntryId>;
   /** The streams were read until now, and reading only changes hands. */
   readonly continues: boolean;
   /** For everything that does not block. */
@@ -85,7 +85,8 @@ export class Intake {
   readonly #streams: ReadonlyMap<string, StreamRef>;
   /** The streams as they were when their last gap was announced. */
   readonly #announced = new Map<string, StreamState>();
-  readonly #processed: Map<string, EntryId>;
+  /** Of streams that are attached: the last entry delivered, or where the stream stood before the first. */
+  readonly #processed = new Map<string, EntryId>();
   /** Read like the other streams, and delivered to nobody. */
   readonly #canaryStream: StreamRef;
   readonly #canary: Canary;
@@ -105,7 +106,6 @@ export class Intake {
       send: () => addCanary(options.commands, this.#canaryStream.key),
       now: () => performance.now(),
     });
-    this.#processed = new Map(options.processed);
     this.#reading = options.continues;
     this.#running = this.#run();
   }
@@ -125,9 +125,14 @@ export class Intake {
     return this.#canary.age;
   }
 
-  /** The last entry delivered of each stream, or where it stood before the first. */
+  /** The last entry delivered of each stream that is attached, or where it stood before the first. */
   get processed(): ReadonlyMap<string, EntryId> {
     return this.#processed;
+  }
+
+  /** As `processed`; of streams that are not attached yet, what was known before. */
+  get known(): ReadonlyMap<string, EntryId> {
+    return new Map([...this.#options.known, ...this.#processed]);
   }
 
   /** Resolves once everything read so far has been delivered. */
@@ -172,7 +177,7 @@ export class Intake {
     const positions = await Promise.all(
       streams.map(async (stream): Promise<[string, EntryId]> => {
         await this.#resume(stream);
-        const position = await attachStream(commands, group, stream, this.#processed.get(stream.key));
+        const position = await attachStream(commands, group, stream, this.#lastKnown(stream));
         return [stream.key, position];
       }),
     );
@@ -184,10 +189,10 @@ export class Intake {
   /** After an interruption the stream may be another one, or have lost what was not yet read. */
   async #resume(stream: StreamRef): Promise<void> {
     const { commands, group, compare, onMissed, onReset } = this.#options;
-    const processed = this.#processed.get(stream.key);
-    if (processed === undefined) return;
+    const position = this.#lastKnown(stream);
+    if (position === undefined) return;
     const state = await streamState(commands, stream.key);
-    const gap = compare(stream, processed, state, this.#announced.get(stream.key) ?? null);
+    const gap = compare(stream, position, state, this.#announced.get(stream.key) ?? null);
     if (gap === null) return;
     if (state !== null) this.#announced.set(stream.key, state);
     if (gap.reason !== "reset") {
@@ -197,6 +202,10 @@ export class Intake {
     await restartGroup(commands, stream.key, group);
     this.#processed.set(stream.key, ZERO_ID);
     await onReset(stream);
+  }
+
+  #lastKnown({ key }: StreamRef): EntryId | undefined {
+    return this.#processed.get(key) ?? this.#options.known.get(key);
   }
 
   /** What was trimmed or deleted before these entries could be read. */

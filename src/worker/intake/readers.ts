@@ -6,7 +6,7 @@ import { readsOf } from "./reads.js";
 export interface ReadersOptions {
   readonly mode: "standalone" | "cluster" | "sentinel";
   /** Starts reading streams that one XREADGROUP can name. */
-  readonly open: (streams: readonly StreamRef[], processed: ReadonlyMap<string, EntryId>, continues: boolean) => Intake;
+  readonly open: (streams: readonly StreamRef[], known: ReadonlyMap<string, EntryId>, continues: boolean) => Intake;
 }
 
 interface Reader {
@@ -35,11 +35,11 @@ export class Readers {
     return this.#readers.flatMap(({ intake }) => intake.problem ?? []);
   }
 
-  /** @param processed where the streams stand, as far as that is known. */
-  take(streams: readonly StreamRef[], processed: ReadonlyMap<string, EntryId>): Promise<void> {
+  /** @param known about where the streams stand, as far as that is known. */
+  take(streams: readonly StreamRef[], known: ReadonlyMap<string, EntryId>): Promise<void> {
     return this.#change(async () => {
       for (const stream of streams) this.#streams.set(stream.key, stream);
-      await this.#regroup(processed);
+      await this.#regroup(known);
     });
   }
 
@@ -75,7 +75,7 @@ export class Readers {
     const isWanted = ({ streams }: Reader) => wanted.some((read) => sameStreams(read, streams));
     const [kept, ended] = [this.#readers.filter(isWanted), this.#readers.filter((reader) => !isWanted(reader))];
     await Promise.all(ended.map(({ intake }) => intake.stop()));
-    const processed = new Map([...known, ...ended.flatMap(({ intake }) => [...intake.processed])]);
+    const lately = new Map([...known, ...ended.flatMap(({ intake }) => [...intake.known])]);
     const wereReading = new Set(
       ended.filter(({ intake }) => intake.isReading).flatMap(({ streams }) => streams.map(({ key }) => key)),
     );
@@ -83,13 +83,13 @@ export class Readers {
     const opened = missing.map((streams): Reader => {
       const continues = streams.some(({ key }) => wereReading.has(key));
       const own = streams.flatMap(({ key }): [string, EntryId][] => {
-        const id = processed.get(key);
+        const id = lately.get(key);
         return id === undefined ? [] : [[key, id]];
       });
       return { streams, intake: this.#options.open(streams, new Map(own), continues) };
     });
     this.#readers = [...kept, ...opened];
-    return processed;
+    return new Map(ended.flatMap(({ intake }) => [...intake.processed]));
   }
 }
 

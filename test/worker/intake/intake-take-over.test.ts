@@ -127,7 +127,7 @@ t.test("where a stream stands is known from the start to the end, and is the las
 t.test("who takes over from one that finished begins where that one stood, even if the group is lost", async (t) => {
   const redis = await openRedis(t);
   for (const id of ["1-0", "2-0", "3-0"]) await add(redis.client, SHARED, id);
-  const reading = await startReading(t, redis, { processed: new Map([[SHARED.key, "1-0"]]) });
+  const reading = await startReading(t, redis, { known: new Map([[SHARED.key, "1-0"]]) });
   t.equal(reading.attached[0]!.get(SHARED.key), "1-0");
   await until("both entries", () => reading.read === 2);
   t.strictSame(reading.delivered, [`${SHARED.key} 2-0`, `${SHARED.key} 3-0`]);
@@ -139,7 +139,7 @@ t.test("what is pending is delivered, also where more was known to have been", a
   await client.xgroup("CREATE", SHARED.key, GROUP, "0-0", "MKSTREAM");
   for (const id of ["1-0", "2-0", "3-0"]) await add(client, SHARED, id);
   await client.xreadgroup("GROUP", GROUP, CONSUMER, "COUNT", 2, "STREAMS", SHARED.key, ">");
-  const reading = await startReading(t, redis, { processed: new Map([[SHARED.key, "2-0"]]) });
+  const reading = await startReading(t, redis, { known: new Map([[SHARED.key, "2-0"]]) });
   await until("all entries", () => reading.read === 3);
   t.strictSame(
     reading.delivered,

@@ -28,7 +28,7 @@ export class Reading {
     this.intake = new Intake({
       group: GROUP,
       streams: [SHARED, PARTITION, SYSTEM],
-      processed: new Map(),
+      known: new Map(),
       continues: false,
       commands: client,
       connect: () => connect({ blocking: true }),
