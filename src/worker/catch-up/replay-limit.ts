@@ -10,6 +10,8 @@ export interface ReplayLimitOptions extends BacklogOptions {
   readonly turns: Turns;
 }
 
+/** Events by which a worker is hardly ever behind Redis. */
+const MOST_UNDELIVERED = 1_000;
 /** Milliseconds to wait for this worker to have delivered what Redis holds. */
 const REACH_END_WITHIN_MS = 3_000;
 /** Events looked at in one turn. */
@@ -30,10 +32,16 @@ export class ReplayLimit {
     backlog.noticeResets();
     const unread = backlog.behind().filter((index) => backlog.sourceOf(index) === null);
     await Promise.all(unread.map((index) => backlog.read(index)));
-    if (this.#mostOwed() <= limit || !(await this.#hasMoreThan(limit))) return;
-    // What Redis holds beyond is missed as well.
+    if (!(await this.#mayBeMoreThan(limit))) return;
     await this.#reachEnd();
-    await this.#skipToNewest(limit);
+    if (this.#mostOwed() > limit) await this.#skipToNewest(limit);
+  }
+
+  /** What Redis holds and this worker has yet to deliver is missed as well, but for most it is not worth to ask. */
+  async #mayBeMoreThan(limit: number): Promise<boolean> {
+    const surelyFew = limit - MOST_UNDELIVERED;
+    if (surelyFew < 0) return true;
+    return this.#mostOwed() > surelyFew && (await this.#beforeNewest(surelyFew)).some(({ to }) => to !== null);
   }
 
   /** At most so many events are still to be sent; infinite, where that is not known. */
@@ -46,14 +54,13 @@ export class ReplayLimit {
     if (source === null) return Number.POSITIVE_INFINITY;
     const { events, next, end, upTo, chunk } = source;
     if (chunk === undefined) return end - next;
+    const wanted = this.#wantedIds(events, next, end).length;
     const { stream, to } = this.#backlog.range(index);
-    if (compareEntryIds(upTo, to) >= 0) return this.#wantedIds(events, next, end).length;
-    const inMemory = this.#options.history.log(this.#backlog.asker.tenant, stream.key)?.length ?? 0;
-    return (chunk.state?.length ?? 0) + inMemory;
-  }
-
-  async #hasMoreThan(limit: number): Promise<boolean> {
-    return (await this.#beforeNewest(limit)).some(({ to }) => to !== null);
+    if (compareEntryIds(upTo, to) >= 0) return wanted;
+    const log = this.#options.history.log(this.#backlog.asker.tenant, stream.key);
+    const isRestInMemory = log !== undefined && compareEntryIds(log.floor(false), upTo) <= 0;
+    if (isRestInMemory) return wanted + log.length - indexAfter(log, upTo);
+    return (chunk.state?.length ?? 0) + (log?.length ?? 0);
   }
 
   async #skipToNewest(limit: number): Promise<void> {
