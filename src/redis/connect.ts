@@ -11,7 +11,8 @@ export interface ConnectOptions {
   readonly name: string;
   /**
    * A blocking connection serves one XREADGROUP at a time, however long Redis holds it open. A command on any other is
-   * given 5 s. On both, a command fails at once when the connection is lost or not there.
+   * given 5 s, and a connection on which nothing comes for 6 s is replaced. On both, a command fails at once when the
+   * connection is lost or not there.
    */
   readonly blocking?: boolean;
   readonly onError: (error: Error) => void;
@@ -19,6 +20,8 @@ export interface ConnectOptions {
 
 const COMMAND_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Nothing came for so long although something was asked: nobody is there any more, and nobody says so. */
+const SILENT_TIMEOUT_MS = 6_000;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2_000;
 const REDIS_PORT = 6379;
@@ -27,7 +30,18 @@ const SENTINEL_PORT = 26379;
 export function connectRedis(target: RedisTarget, options: ConnectOptions): RedisClient {
   const client = target.mode === "cluster" ? openCluster(target, options) : new Redis(singleOptions(target, options));
   client.on("error", options.onError);
+  if (client instanceof Cluster) client.on("+node", limitHandshake);
+  else limitHandshake(client);
   return client;
+}
+
+/** A connection that was made and on which nothing comes is given up. ioredis itself would wait for it for ever. */
+function limitHandshake(client: Redis): void {
+  let timer: NodeJS.Timeout | undefined;
+  client.on("connect", () => {
+    timer = setTimeout(() => client.disconnect(true), CONNECT_TIMEOUT_MS);
+  });
+  for (const end of ["ready", "close"]) client.on(end, () => clearTimeout(timer));
 }
 
 /** Exponential with full jitter, so that many gateways do not return to a restarted Redis at once. */
@@ -73,7 +87,7 @@ function commonOptions({ name, blocking = false }: ConnectOptions): SingleOption
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    ...(blocking ? {} : { commandTimeout: COMMAND_TIMEOUT_MS }),
+    ...(blocking ? {} : { commandTimeout: COMMAND_TIMEOUT_MS, socketTimeout: SILENT_TIMEOUT_MS }),
     retryStrategy: (attempt) => retryDelay(attempt),
     // After a failover the old primary answers READONLY: reconnect, to be led to the new one.
     reconnectOnError: (error) => error.message.startsWith("READONLY"),

@@ -125,17 +125,33 @@ t.test("a blocked read is held open longer than any other command may take", asy
   t.match(await read, new Map([["s", [{ id: "1-0" }]]]));
 });
 
+t.test("a connection that carries nothing any more is replaced, also one that never carried anything", async (t) => {
+  const redis = await startTestRedis(t);
+  const proxy = await startTcpProxy(t, redis.port);
+  const target = standalone(`redis://127.0.0.1:${proxy.port}`);
+  const client = await ready(t, target);
+  proxy.freeze();
+  await t.rejects(client.ping(), /timed out/i);
+  const newcomers = [connect(t, target), connect(t, target, { blocking: true })];
+  await until("all three have tried", () => proxy.taken() >= 4, 10_000);
+  proxy.thaw();
+  for (const each of [client, ...newcomers]) {
+    await until("it answers", () => each.ping().then(Boolean, () => false), 20_000);
+  }
+});
+
 t.test("waiting for a connection ends with it, or with the signal", async (t) => {
   const redis = await startTestRedis(t);
   const client = await ready(t, standalone(redis.url));
   await whenReady(client);
   const away = connect(t, standalone(`redis://127.0.0.1:${await freePort()}`));
+  const listeners = away.listenerCount("ready");
   const stop = new AbortController();
   const waiting = whenReady(away, stop.signal);
   stop.abort(new Error("stopping"));
   await t.rejects(waiting, /stopping/);
   await t.rejects(whenReady(away, stop.signal), /stopping/, "also when it was given before");
-  t.equal(away.listenerCount("ready"), 0, "and leaves no listener");
+  t.equal(away.listenerCount("ready"), listeners, "and leaves no listener");
 });
 
 t.test("a server that became a replica is left, to be led to its master", async (t) => {

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import type { Test } from "tap";
 
 export interface TcpProxy {
   readonly port: number;
@@ -9,39 +8,55 @@ export interface TcpProxy {
   /** Cuts every connection; with `refusing`, and takes no new one until `accept`. */
   cut(refusing?: boolean): void;
   accept(): void;
+  /** Connections, also new ones until `thaw`, stay open and carry nothing, for ever: half-open ones. */
+  freeze(): void;
+  thaw(): void;
+  /** New connections are led to another port. */
+  leadTo(targetPort: number): void;
+}
+
+/** What ends the proxy, like a test. */
+export interface ProxyOwner {
+  teardown(end: () => void): unknown;
 }
 
 /** A network that can be cut between a client and the port of a server on 127.0.0.1. */
-export async function startTcpProxy(t: Test, targetPort: number): Promise<TcpProxy> {
+export async function startTcpProxy(owner: ProxyOwner, targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let taken = 0;
   let refusing = false;
+  let freezing = false;
+  let target = targetPort;
+  const keep = (socket: Socket, onClose: () => void) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      sockets.delete(socket);
+      onClose();
+    });
+  };
   const server = createServer((client) => {
     if (refusing) {
       client.destroy();
       return;
     }
     taken++;
-    const target = connect(targetPort, "127.0.0.1");
-    client.pipe(target).pipe(client);
-    for (const [socket, other] of [
-      [client, target],
-      [target, client],
-    ] as const) {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
+    if (freezing) {
+      keep(client, () => {});
+      client.resume();
+      return;
     }
+    const onward = connect(target, "127.0.0.1");
+    client.pipe(onward).pipe(client);
+    keep(client, () => onward.destroy());
+    keep(onward, () => client.destroy());
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const cut = (thenRefuse = false) => {
     refusing = thenRefuse;
     for (const socket of sockets) socket.resetAndDestroy();
   };
-  t.teardown(() => {
+  owner.teardown(() => {
     cut();
     server.close();
   });
@@ -51,6 +66,20 @@ export async function startTcpProxy(t: Test, targetPort: number): Promise<TcpPro
     cut,
     accept: () => {
       refusing = false;
+    },
+    freeze: () => {
+      freezing = true;
+      for (const socket of sockets) {
+        socket.unpipe().resume();
+        // Nor does the other end learn that this one has closed.
+        socket.removeAllListeners("close").on("close", () => sockets.delete(socket));
+      }
+    },
+    thaw: () => {
+      freezing = false;
+    },
+    leadTo: (port) => {
+      target = port;
     },
   };
 }
