@@ -95,8 +95,11 @@ export class ProofGateway {
 
   /** The last lines it logged, each kind once. */
   troubles(): string[] {
-    const lines = this.#log.text.split("\n").filter((line) => line !== "");
-    const kinds = new Map(lines.map((line) => [line.replace(/\d+/g, ""), line.slice(0, 400)]));
+    const lines = this.#log.text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map(inShort);
+    const kinds = new Map(lines.map((line) => [line.replace(/\d+/g, ""), line]));
     return [...kinds.values()].slice(-LOG_SHOWN);
   }
 
@@ -109,4 +112,14 @@ export class ProofGateway {
   readonly #thawAll = () => {
     for (const pid of this.#frozen) this.thawWorker(pid);
   };
+}
+
+/** A line of the gateway's log; what is no such line, a crash for instance, as it is. */
+function inShort(line: string): string {
+  try {
+    const { msg, reason, err } = JSON.parse(line) as { msg: string; reason?: string; err?: { message: string } };
+    return [msg, reason, err?.message].filter((part) => part !== undefined).join(": ");
+  } catch {
+    return line.slice(0, 400);
+  }
 }

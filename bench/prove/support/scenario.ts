@@ -1,7 +1,7 @@
+import type { TcpProxy } from "../../../test/support/tcp-proxy.ts";
 import type { Crowd } from "./crowd.ts";
 import type { ClientKind } from "./crowd-messages.ts";
 import type { ProofGateway } from "./gateway.ts";
-import type { Network } from "./network.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Random } from "./random.ts";
 import type { RedisServer } from "./redis-server.ts";
@@ -24,7 +24,7 @@ export interface Scenario {
 export interface Setting {
   /** Arguments of redis-server. */
   readonly redis?: readonly string[];
-  /** The gateway's way to Redis leads through a `Network`. */
+  /** The gateway's way to Redis can be cut. */
   readonly network?: boolean;
   /** Prepares Redis before the gateway starts. @returns the part of its address before the host, like `user:password@` */
   readonly prepare?: (redis: RedisServer) => Promise<string>;
@@ -56,7 +56,7 @@ export interface Scene {
   /** Where the events are; another one after a failover. */
   redis: RedisServer;
   /** The gateway's way to Redis; null without `network` in the setting. */
-  readonly network: Network | null;
+  readonly network: TcpProxy | null;
   readonly gateway: ProofGateway;
   readonly publisher: Publisher;
   readonly crowd: Crowd;

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { startTcpProxy } from "../../../test/support/tcp-proxy.ts";
 import { planClients, USUAL_CLIENTS } from "./clients.ts";
 import type { Crowd } from "./crowd.ts";
 import { ProofGateway } from "./gateway.ts";
-import { Network } from "./network.ts";
 import { Publisher } from "./publisher.ts";
 import type { Random } from "./random.ts";
 import { RedisServer } from "./redis-server.ts";
@@ -60,8 +60,8 @@ async function setUp(
   const redis = await RedisServer.start(setting.redis ?? []);
   undo.push(() => redis.close());
   const login = (await setting.prepare?.(redis)) ?? "";
-  const network = setting.network === true ? await Network.open(redis.port) : null;
-  undo.push(() => network?.close());
+  const teardown = (end: () => void) => undo.push(end);
+  const network = setting.network === true ? await startTcpProxy({ teardown }, redis.port) : null;
   const redisUrl = `redis://${login}127.0.0.1:${network?.port ?? redis.port}/0`;
   const gateway = await ProofGateway.start({ redisUrl, workers, settings });
   undo.push(() => gateway.stop());
