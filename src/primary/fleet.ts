@@ -67,7 +67,9 @@ export class Fleet {
     );
     this.#ownership = new Ownership({
       units: allUnits(options.layout),
-      tell: (incarnation, message) => this.#tell(incarnation, message),
+      tell: (incarnation, message) => {
+        if (!this.#stopping) this.#tell(incarnation, message);
+      },
       now: () => Date.now(),
     });
     this.#watchdog = new Watchdog((incarnation) => this.#kill(incarnation, "it is silent"));
@@ -182,6 +184,8 @@ export class Fleet {
 
   #hear(member: Member, message: ToPrimary): void {
     const { incarnation } = member;
+    // What is read from the channel after the exit comes too late.
+    if (!this.#members.has(incarnation)) return;
     this.#watchdog.heard(incarnation);
     switch (message.kind) {
       case "ready":

@@ -19,6 +19,7 @@ const LOOK_EVERY_MS = 60_000;
 export class VanishedGroups {
   readonly #options: VanishedGroupsOptions;
   #timer: NodeJS.Timeout;
+  #stopped = false;
 
   constructor(options: VanishedGroupsOptions) {
     this.#options = options;
@@ -26,6 +27,7 @@ export class VanishedGroups {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
   }
 
@@ -55,6 +57,6 @@ export class VanishedGroups {
     if (client.status === "ready") {
       await this.remove().catch((error: Error) => log.warn({ err: error }, "no look for vanished gateways"));
     }
-    this.#timer = this.#later();
+    if (!this.#stopped) this.#timer = this.#later();
   }
 }

@@ -3,7 +3,7 @@ import { type Endpoint, follow } from "../support/follow.ts";
 import { newTenant, startJourney } from "../support/journey.ts";
 import { differences, hasAll, NumberedEvents } from "../support/numbered-events.ts";
 import { ENOUGH_FOR_BOTH_WORKERS } from "../support/on-both-workers.ts";
-import { PerseveringClient } from "../support/persevering-client.ts";
+import { startClients } from "../support/persevering-client.ts";
 import { isAlive } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import { joinedWorkers } from "../support/workers.ts";
@@ -14,10 +14,7 @@ const EVENTS_PER_SECOND = 300;
 t.test("SIGHUP replaces every worker while clients come and go, and no event is lost", async (t) => {
   const { redis, gateway } = await startJourney(t);
   const tenants = [newTenant(), newTenant(), newTenant()];
-  const clients = Array.from({ length: ENOUGH_FOR_BOTH_WORKERS }, (_, i) => {
-    return new PerseveringClient(t, gateway, ENDPOINTS[i % 2]!, tenants[i % 3]!);
-  });
-  await until("every client to be connected", () => clients.every(({ hasStarted }) => hasStarted));
+  const clients = await startClients(t, gateway, tenants, ENOUGH_FOR_BOTH_WORKERS);
   const events = new NumberedEvents(redis, tenants, EVENTS_PER_SECOND);
   events.start();
 

@@ -1,13 +1,11 @@
 import t from "tap";
-import type { Endpoint } from "../support/follow.ts";
 import { newTenant, startJourney } from "../support/journey.ts";
 import { differences, hasAll, NumberedEvents } from "../support/numbered-events.ts";
 import { ENOUGH_FOR_BOTH_WORKERS } from "../support/on-both-workers.ts";
-import { PerseveringClient } from "../support/persevering-client.ts";
+import { startClients } from "../support/persevering-client.ts";
 import { until } from "../support/until.ts";
 import { joinedWorkers, statusOf } from "../support/workers.ts";
 
-const ENDPOINTS: readonly Endpoint[] = ["/stream", "/ws"];
 const EVENTS_PER_SECOND = 300;
 
 t.test(
@@ -15,10 +13,7 @@ t.test(
   async (t) => {
     const { redis, gateway } = await startJourney(t);
     const tenants = [newTenant(), newTenant(), newTenant()];
-    const clients = Array.from({ length: ENOUGH_FOR_BOTH_WORKERS }, (_, i) => {
-      return new PerseveringClient(t, gateway, ENDPOINTS[i % 2]!, tenants[i % 3]!);
-    });
-    await until("every client to be connected", () => clients.every(({ hasStarted }) => hasStarted));
+    const clients = await startClients(t, gateway, tenants, ENOUGH_FOR_BOTH_WORKERS);
     const events = new NumberedEvents(redis, tenants, EVENTS_PER_SECOND);
     events.start();
     await until("events at every client", () => clients.every(({ items }) => items.length > 0));

@@ -1,23 +1,18 @@
 import t from "tap";
-import type { Endpoint } from "../support/follow.ts";
 import { newTenant, startJourney } from "../support/journey.ts";
 import { differences, hasAll, NumberedEvents } from "../support/numbered-events.ts";
 import { ENOUGH_FOR_BOTH_WORKERS } from "../support/on-both-workers.ts";
-import { PerseveringClient } from "../support/persevering-client.ts";
+import { startClients } from "../support/persevering-client.ts";
 import { until } from "../support/until.ts";
 import { joinedWorkers } from "../support/workers.ts";
 
-const ENDPOINTS: readonly Endpoint[] = ["/stream", "/ws"];
 const EVENTS_PER_SECOND = 100;
 const REPLACED_WITHIN_MS = 40_000;
 
 t.test("a worker that does nothing any more is replaced, and nothing is lost", async (t) => {
   const { redis, gateway } = await startJourney(t);
   const tenant = newTenant();
-  const clients = Array.from({ length: ENOUGH_FOR_BOTH_WORKERS }, (_, i) => {
-    return new PerseveringClient(t, gateway, ENDPOINTS[i % 2]!, tenant);
-  });
-  await until("every client to be connected", () => clients.every(({ hasStarted }) => hasStarted));
+  const clients = await startClients(t, gateway, [tenant], ENOUGH_FOR_BOTH_WORKERS);
   const events = new NumberedEvents(redis, [tenant], EVENTS_PER_SECOND);
   events.start();
 

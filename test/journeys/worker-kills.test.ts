@@ -1,17 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
-import type { Endpoint } from "../support/follow.ts";
 import { startGateway } from "../support/gateway.ts";
 import { connectToRedis, newTenant } from "../support/journey.ts";
 import { differences, hasAll, NumberedEvents } from "../support/numbered-events.ts";
-import { PerseveringClient } from "../support/persevering-client.ts";
+import { startClients } from "../support/persevering-client.ts";
 import { startTestRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 import { joinedWorkers } from "../support/workers.ts";
 
 const TENANTS = 20;
-const CLIENTS_PER_TENANT = 5;
-const ENDPOINTS: readonly Endpoint[] = ["/stream", "/ws"];
+const CLIENTS = 100;
 const EVENTS_PER_SECOND = 600;
 const KILLS = 20;
 const LONGEST_PAUSE_MS = 1_500;
@@ -20,12 +18,7 @@ t.test("workers are killed 20 times in a row at random moments, and every client
   const server = await startTestRedis(t);
   const gateway = await startGateway(t, { redis: server, workers: 3 });
   const tenants = Array.from({ length: TENANTS }, newTenant);
-  const clients = tenants.flatMap((tenant, i) =>
-    Array.from({ length: CLIENTS_PER_TENANT }, (_, k) => {
-      return new PerseveringClient(t, gateway, ENDPOINTS[(i + k) % ENDPOINTS.length]!, tenant);
-    }),
-  );
-  await until("every client to be connected", () => clients.every(({ hasStarted }) => hasStarted));
+  const clients = await startClients(t, gateway, tenants, CLIENTS);
 
   const events = new NumberedEvents(connectToRedis(t, server), tenants, EVENTS_PER_SECOND);
   events.start();

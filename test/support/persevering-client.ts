@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Test } from "tap";
 import { type Endpoint, type Follower, follow, type Item } from "./follow.ts";
 import type { Gateway } from "./gateway.ts";
+import { until } from "./until.ts";
 
 const COME_BACK_AFTER_MS = 100;
 
@@ -74,3 +75,19 @@ export class PerseveringClient {
 }
 
 const FOREVER_MS = 3_600_000;
+
+const ENDPOINTS: readonly Endpoint[] = ["/stream", "/ws"];
+
+/** Clients of these tenants on both kinds of endpoint, all of them connected. */
+export async function startClients(
+  t: Test,
+  gateway: Gateway,
+  tenants: readonly string[],
+  count: number,
+): Promise<PerseveringClient[]> {
+  const clients = Array.from({ length: count }, (_, i) => {
+    return new PerseveringClient(t, gateway, ENDPOINTS[i % 2]!, tenants[Math.floor(i / 2) % tenants.length]!);
+  });
+  await until("every client to be connected", () => clients.every(({ hasStarted }) => hasStarted));
+  return clients;
+}

@@ -39,11 +39,6 @@ export class RelayLink {
     });
   }
 
-  /** Frames that are still to be taken by the kernel. */
-  get queued(): number {
-    return this.#inFlight.size + this.#waiting.length;
-  }
-
   close(): void {
     this.#end();
     clearTimeout(this.#retry);

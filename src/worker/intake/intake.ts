@@ -154,9 +154,9 @@ export class Intake {
     while (!this.#stopping.signal.aborted) {
       try {
         await whenReady(reader, this.#stopping.signal);
-        await this.#attach();
+        const isFirst = await this.#attach();
         await this.#readPending(reader);
-        await this.#readAfterAnother(reader);
+        if (!isFirst) await this.#readAfterAnother(reader);
         await this.#readNew(reader);
       } catch (error) {
         if (this.#stopping.signal.aborted) break;
@@ -170,20 +170,23 @@ export class Intake {
     reader.disconnect();
   }
 
-  async #attach(): Promise<void> {
+  /** @returns whether nobody can have read any of the streams before in the gateway's name. */
+  async #attach(): Promise<boolean> {
     const { commands, group, streams, onAttached } = this.#options;
     await whenReady(commands, this.#stopping.signal);
     await attachStream(commands, group, this.#canaryStream, undefined);
-    const positions = await Promise.all(
-      streams.map(async (stream): Promise<[string, EntryId]> => {
+    const attached = await Promise.all(
+      streams.map(async (stream) => {
         await this.#resume(stream);
-        const position = await attachStream(commands, group, stream, this.#lastKnown(stream));
-        return [stream.key, position];
+        return { stream, ...(await attachStream(commands, group, stream, this.#lastKnown(stream))) };
       }),
     );
-    for (const [key, position] of positions) if (!this.#processed.has(key)) this.#processed.set(key, position);
-    await onAttached(new Map(positions));
+    for (const { stream, position } of attached) {
+      if (!this.#processed.has(stream.key)) this.#processed.set(stream.key, position);
+    }
+    await onAttached(new Map(attached.map(({ stream, position }) => [stream.key, position])));
     this.#reading = true;
+    return attached.every(({ isNew }) => isNew);
   }
 
   /** After an interruption the stream may be another one, or have lost what was not yet read. */
