@@ -267,7 +267,7 @@ export class Fleet {
     const { timer, joined } = this.#gathering!;
     clearTimeout(timer);
     this.#hasGathered = true;
-    for (const { incarnation } of joined) this.#ownership.joined(incarnation);
+    this.#ownership.joined(...joined.map(({ incarnation }) => incarnation));
   }
 
   #ended(member: Member, code: number | null, signal: string | null): void {

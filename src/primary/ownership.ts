@@ -53,11 +53,12 @@ export class Ownership {
     this.#members.set(incarnation, { eligible: false, units: new Set(), reading: new Set() });
   }
 
-  /** The process may own units from now on. */
-  joined(incarnation: number): void {
-    const member = this.#members.get(incarnation);
-    if (member === undefined) return;
-    member.eligible = true;
+  /** These processes may own units from now on. */
+  joined(...incarnations: readonly number[]): void {
+    for (const incarnation of incarnations) {
+      const member = this.#members.get(incarnation);
+      if (member !== undefined) member.eligible = true;
+    }
     this.#settle();
   }
 

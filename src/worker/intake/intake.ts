@@ -144,8 +144,14 @@ export class Intake {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#canary.stop();
-    this.#reader?.disconnect();
+    this.#hangUp();
     await this.#running;
+  }
+
+  /** A connection that is still being made fails by that, which nobody has to hear of. */
+  #hangUp(): void {
+    this.#reader?.removeAllListeners("error").on("error", () => {});
+    this.#reader?.disconnect();
   }
 
   async #run(): Promise<void> {
