@@ -11,8 +11,9 @@ export async function addRevocation(client: RedisClient, revocation: Revocation)
 
 /** Entries after `after`, at most `count`, oldest first. */
 export async function readControl(client: RedisClient, after: EntryId, count: number): Promise<RawEntry[]> {
-  const reply = (await client.xrangeBuffer(CONTROL_KEY, `(${after}`, "+", "COUNT", count)) as [Buffer, Buffer[]][];
-  return reply.map(([id, fields]) => ({ id: id.toString("latin1"), fields }));
+  const reply = await client.xreadBuffer("COUNT", count, "STREAMS", CONTROL_KEY, after);
+  const [stream] = (reply ?? []) as [key: Buffer, entries: [id: Buffer, fields: Buffer[]][]][];
+  return (stream?.[1] ?? []).map(([id, fields]) => ({ id: id.toString("latin1"), fields }));
 }
 
 export async function removeControl(client: RedisClient, ids: readonly EntryId[]): Promise<void> {
