@@ -25,7 +25,7 @@ export const avalanche: Scenario = {
     note(`latency of those who stay, before: ${line(await crowd.latencies())}`);
     for (let time = 0; time < (quick ? TIMES.quick : TIMES.full); time++) {
       await crowd.sample();
-      await crowd.stampede(BACK_WITHIN_MS);
+      await crowd.stampede(0, BACK_WITHIN_MS);
       await crowd.allConnected(CONNECTED_WITHIN_MS);
       await delay(AFTERWARDS_MS);
       const latencies = await crowd.latencies();

@@ -8,11 +8,19 @@ const IN_STEP_WITHIN_MS = 20_000;
 const DELIVERED_WITHIN_MS = 20_000;
 /** For which the replica has nothing of what is added. */
 const LACKS_MS = { full: 3_000, quick: 1_000 };
+/** Longer than that, and longer than it takes to switch over, most of them. */
+const AWAY_MS = { least: 4_000, most: 9_000 };
 
 export const redisFailover: Scenario = {
   name: "failover",
-  what: "the primary dies and a replica takes its place that lacks the last writes, which clients have got: a gap `reset` says that the streams went back",
-  setting: { network: true, gaps: ["reset"] },
+  what: "the primary dies and a replica takes its place that lacks the last writes, which were read: a gap `reset` says what is missing to those who were away",
+  setting: {
+    network: true,
+    gaps: ["reset"],
+    clients: { herd: 20 },
+    // What is in memory would not be missing.
+    settings: { RAGLINE_HISTORY_BYTES: "0" },
+  },
   async run(scene) {
     const { quick, redis: old, network, gateway, publisher, crowd, undo } = scene;
     const replica = await RedisServer.start(["--replicaof", "127.0.0.1", String(old.port)]);
@@ -24,6 +32,7 @@ export const redisFailover: Scenario = {
     );
     await delay(LACKS_MS.quick);
     await replica.commands.replicaof("NO", "ONE");
+    await crowd.stampede(AWAY_MS.least, AWAY_MS.most);
     await delay(quick ? LACKS_MS.quick : LACKS_MS.full);
     // What nobody has read dies with the primary unseen: only what was read can be told.
     await publisher.pause();

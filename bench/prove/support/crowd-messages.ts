@@ -58,8 +58,8 @@ export interface ClientReport {
 export type CrowdRequest =
   /** Answered once all were greeted. */
   | { kind: "open"; plans: readonly ClientPlan[] }
-  /** All of the herd leave at once, and each comes back within so many milliseconds. */
-  | { kind: "stampede"; backWithinMs: number }
+  /** All of the herd leave at once, and each comes back after a while, milliseconds. */
+  | { kind: "stampede"; leastMs: number; mostMs: number }
   /** Answered once every client is connected, or after so many milliseconds. */
   | { kind: "await-connected"; withinMs: number }
   /** Nobody cuts or dawdles any more. */

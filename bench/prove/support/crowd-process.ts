@@ -22,7 +22,9 @@ async function answer(request: CrowdRequest): Promise<CrowdAnswer> {
     case "open":
       return open(request.plans);
     case "stampede":
-      for (const client of clients) if (client.plan.behaviour.kind === "herd") client.leave(request.backWithinMs);
+      for (const client of clients) {
+        if (client.plan.behaviour.kind === "herd") client.leave(request.leastMs, request.mostMs);
+      }
       return { kind: "done" };
     case "await-connected":
       return waitFor(clients, ({ isConnected }) => isConnected, request.withinMs);

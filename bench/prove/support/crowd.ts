@@ -31,9 +31,9 @@ export class Crowd {
     if (problems.length > 0) throw new Error(`${problems.length} clients were not let in: ${problems[0]}`);
   }
 
-  /** The herd leaves at once; each of it is back within so many milliseconds. */
-  async stampede(backWithinMs: number): Promise<void> {
-    await this.#others.ask({ kind: "stampede", backWithinMs }, "done", ANSWER_WITHIN_MS);
+  /** The herd leaves at once; each of it comes back after so many milliseconds. */
+  async stampede(leastMs: number, mostMs: number): Promise<void> {
+    await this.#others.ask({ kind: "stampede", leastMs, mostMs }, "done", ANSWER_WITHIN_MS);
   }
 
   /** @throws Error when not all are connected in time. */

@@ -45,11 +45,11 @@ export class ProofClient {
     return this.#cursor !== undefined;
   }
 
-  /** Cuts, and comes back within so many milliseconds. */
-  leave(backWithinMs: number): void {
+  /** Cuts, and comes back after so many milliseconds. */
+  leave(leastMs: number, mostMs: number): void {
     this.#drop();
     this.#cuts++;
-    this.#connectAfter(this.#random.between(0, backWithinMs));
+    this.#connectAfter(this.#random.between(leastMs, mostMs));
   }
 
   /** Neither cuts nor dawdles any more. */
@@ -119,7 +119,7 @@ export class ProofClient {
     if (behaviour.kind !== "restless" || this.#isCalm) return;
     this.#timer = setTimeout(
       () => {
-        if (!this.#isCalm) this.leave(behaviour.awayMs);
+        if (!this.#isCalm) this.leave(0, behaviour.awayMs);
       },
       this.#random.between(0, behaviour.stayMs),
     );
