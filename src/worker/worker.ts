@@ -103,7 +103,7 @@ export function openWorker(settings: Settings, assignment: Assignment, links: Wo
     positions,
     broadcast,
     onUninterested: (tenant) => history.close(tenant),
-    compare: (stream, id, state, announced) => continuityOf(stream.topic, { id, epoch: 0 }, state, announced).gap,
+    compare: (stream, id, state) => continuityOf(stream.topic, { id, epoch: 0 }, state).gap,
     onMissed: (key, gap) => connectPath.announceMissed(key, gap),
     onReset: (key, epoch) => connectPath.resetStream(key, epoch),
     tellPrimary: links.tellPrimary,

@@ -1,5 +1,5 @@
 import t, { type Test } from "tap";
-import { ENDPOINTS, type Follower, follow } from "../support/follow.ts";
+import { ENDPOINTS, type Follower, follow, type Item } from "../support/follow.ts";
 import { ordersKey } from "../support/gaps.ts";
 import { newTenant, startJourney } from "../support/journey.ts";
 import { onBothWorkers } from "../support/on-both-workers.ts";
@@ -54,16 +54,14 @@ for (const place of PLACES.slice(0, 2)) {
       for (const { pid } of workers) process.kill(pid, "SIGCONT");
     }
     for (const client of clients) {
-      const items = await client.take(2);
-      if (items[0]!.kind === "event") {
-        // Redis had handed it to the waiting read before it was trimmed.
-        t.equal(items[0]!.data, "lost");
-        items.push(await client.next());
-        items.shift();
-      }
-      t.match(items[0], { kind: "gap", data: { stream: "orders", reason: "trimmed" } }, client.endpoint);
-      t.equal(items[1]!.data, "first");
-      t.equal((await client.next()).data, "second");
+      const items: Item[] = [];
+      while (items.at(-1)?.data !== "second") items.push(await client.next());
+      // Redis may have handed the first one to the waiting read before it was trimmed.
+      const events = items.filter(({ kind }) => kind === "event").map(({ data }) => data);
+      if (events[0] === "lost") events.shift();
+      t.same(events, ["first", "second"], client.endpoint);
+      const before = items[items.findIndex(({ data }) => data === "first") - 1];
+      t.match(before, { kind: "gap", data: { stream: "orders", reason: "trimmed" } }, "the gap is in its place");
     }
   });
 }

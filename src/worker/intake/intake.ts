@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../../observe/log.js";
 import type { BatchSection } from "../../protocol/batch.js";
-import { compareEntryIds, type EntryId, ZERO_ID } from "../../protocol/entry-id.js";
+import { compareEntryIds, type EntryId, previousEntryId, ZERO_ID } from "../../protocol/entry-id.js";
 import type { RawSection } from "../../protocol/event.js";
 import type { StreamRef } from "../../protocol/stream.js";
 import type { Gap } from "../../protocol/websocket.js";
@@ -49,13 +49,7 @@ export interface IntakeOptions {
   readonly log: Log;
 }
 
-/** @param announced the stream as it was when its last gap was announced. */
-export type CompareStream = (
-  stream: StreamRef,
-  position: EntryId,
-  state: StreamState | null,
-  announced: StreamState | null,
-) => Gap | null;
+export type CompareStream = (stream: StreamRef, position: EntryId, state: StreamState | null) => Gap | null;
 
 export interface Encoded {
   readonly sections: readonly BatchSection[];
@@ -83,8 +77,6 @@ const HUNG_AFTER_MS = BLOCK_MS + 5_000;
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #streams: ReadonlyMap<string, StreamRef>;
-  /** The streams as they were when their last gap was announced. */
-  readonly #announced = new Map<string, StreamState>();
   /** Of streams that are attached: the last entry delivered, or where the stream stood before the first. */
   readonly #processed = new Map<string, EntryId>();
   /** Read like the other streams, and delivered to nobody. */
@@ -201,11 +193,13 @@ export class Intake {
     const position = this.#lastKnown(stream);
     if (position === undefined) return;
     const state = await streamState(commands, stream.key);
-    const gap = compare(stream, position, state, this.#announced.get(stream.key) ?? null);
+    const gap = compare(stream, position, state);
     if (gap === null) return;
-    if (state !== null) this.#announced.set(stream.key, state);
-    if (gap.reason !== "reset") {
-      onMissed(stream, { ...gap, to: gap.to ?? state!.lastId });
+    if (state !== null && gap.reason !== "reset") {
+      const first = state.firstId ?? state.lastId;
+      const isAllBefore = compareEntryIds(first, position) > 0;
+      onMissed(stream, { stream: gap.stream, reason: gap.reason, from: position, ...(isAllBefore && { to: first }) });
+      if (isAllBefore) this.#processed.set(stream.key, previousEntryId(first));
       return;
     }
     await restartGroup(commands, stream.key, group);
@@ -226,9 +220,8 @@ export class Intake {
         const state = await streamState(commands, key);
         const processed = this.#processed.get(key);
         if (state === null || processed === undefined) return [];
-        const gap = compare(stream, processed, state, this.#announced.get(key) ?? null);
+        const gap = compare(stream, processed, state);
         if (gap === null || compareEntryIds(entries[0]!.id, processed) <= 0) return [];
-        this.#announced.set(key, state);
         return [[stream, { stream: stream.topic, reason: "trimmed", from: processed, to: entries[0]!.id }]];
       }),
     );

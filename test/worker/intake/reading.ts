@@ -37,7 +37,7 @@ export class Reading {
       onAttached: async (positions) => {
         this.attached.push(positions);
       },
-      compare: (stream, id, state, announced) => continuityOf(stream.topic, { id, epoch: 0 }, state, announced).gap,
+      compare: (stream, id, state) => continuityOf(stream.topic, { id, epoch: 0 }, state).gap,
       onMissed: ({ key }, { reason, from, to }) => this.gaps.push(`${key} ${reason} ${from} ${to}`),
       onReset: async ({ key }) => {
         this.gaps.push(`${key} reset`);
