@@ -59,6 +59,8 @@ t.test("what another reader is handed meanwhile is delivered too, in its place",
 t.test("once another reader cannot be handed anything any more, each entry is asked for only once", async (t) => {
   const redis = await openRedis(t);
   const { client } = redis;
+  const before = await startReading(t, redis);
+  await before.intake.stop();
   const reads: { isPending: boolean; blockMs: number }[] = [];
   const monitor = await (redis.connect() as Redis).monitor();
   t.teardown(() => monitor.disconnect());
