@@ -13,6 +13,7 @@ import {
   readRangeEnd,
   removeGroup,
   streamState,
+  streamStates,
 } from "../../src/redis/streams.ts";
 import { startTestRedis } from "../support/redis.ts";
 
@@ -290,4 +291,15 @@ t.test("dead letters are bounded: the oldest leave first", async (t) => {
 t.test("the nodes that hold streams are the one server there is", async (t) => {
   const client = await openRedis(t);
   t.strictSame(dataNodes(client), [client]);
+});
+
+t.test("the states of several streams, asked as one, are those asked one by one", async (t) => {
+  const client = await openRedis(t);
+  for (const id of ["1-0", "2-0", "3-0"]) await client.xadd("full", id, "n", "1");
+  await client.xdel("full", "2-0");
+  await client.xadd("emptied", "5-0", "n", "1");
+  await client.xtrim("emptied", "MAXLEN", 0);
+  const keys = ["full", "missing", "emptied"];
+  t.strictSame(await streamStates(client, keys), await Promise.all(keys.map((key) => streamState(client, key))));
+  t.strictSame(await streamStates(client, []), []);
 });

@@ -16,6 +16,7 @@ import {
   restartGroup,
   type StreamState,
   streamState,
+  streamStates,
 } from "../../redis/streams.js";
 import { attachStream } from "./attach.js";
 import { Canary } from "./canary.js";
@@ -214,18 +215,17 @@ export class Intake {
   /** What was trimmed or deleted before these entries could be read. */
   async #missedBefore(events: readonly RawSection[]): Promise<[StreamRef, Gap][]> {
     const { commands, compare } = this.#options;
-    const missed = await Promise.all(
-      events.map(async ({ key, entries }): Promise<[StreamRef, Gap][]> => {
-        const stream = this.#streams.get(key)!;
-        const state = await streamState(commands, key);
-        const processed = this.#processed.get(key);
-        if (state === null || processed === undefined) return [];
-        const gap = compare(stream, processed, state);
-        if (gap === null || compareEntryIds(entries[0]!.id, processed) <= 0) return [];
-        return [[stream, { stream: stream.topic, reason: "trimmed", from: processed, to: entries[0]!.id }]];
-      }),
+    const states = await streamStates(
+      commands,
+      events.map(({ key }) => key),
     );
-    return missed.flat();
+    return events.flatMap(({ key, entries }, i): [StreamRef, Gap][] => {
+      const [stream, state, first] = [this.#streams.get(key)!, states[i] ?? null, entries[0]!.id];
+      const processed = this.#processed.get(key);
+      if (state === null || processed === undefined || compareEntryIds(first, processed) <= 0) return [];
+      if (compare(stream, processed, state) === null) return [];
+      return [[stream, { stream: stream.topic, reason: "trimmed", from: processed, to: first }]];
+    });
   }
 
   async #readPending(reader: RedisClient): Promise<void> {
